@@ -1,0 +1,114 @@
+/** Sizes by dimension name, all positive integers: `batch heads headsKv seqlen seqlenK headDim headDimV`. */
+export type Shape = Readonly<Record<string, number>>;
+
+/** A value of an option: a switch, a number, one of several words, or a window `[left, right]` (-1 = unlimited). */
+export type OptionValue = boolean | number | string | readonly [number, number];
+
+/** Option values by option name; complete ones hold every option of the mechanism. */
+export type Options = Readonly<Record<string, OptionValue>>;
+
+/** Which computation of a mechanism a kernel performs. */
+export type Direction = 'forward' | 'backward' | 'decode';
+
+/** The number format a reference calculates in: `f64` is the truth, `f32` the naive baseline beside it. */
+export type Precision = 'f64' | 'f32';
+
+/** A dimension of a mechanism. `fallback` is a size, or the name of the dimension it equals when not given. */
+export interface DimensionSpec {
+  readonly name: string;
+  readonly fallback: number | string;
+  readonly description: string;
+}
+
+/** An option of a mechanism. `fallback` may depend on the shape (a scale of headDim^-1/2, for example). */
+export type OptionSpec = { readonly name: string; readonly description: string } & (
+  | { readonly kind: 'boolean'; readonly fallback: boolean }
+  | { readonly kind: 'number'; readonly fallback: number | ((shape: Shape) => number) }
+  | { readonly kind: 'choice'; readonly choices: readonly string[]; readonly fallback: string }
+  | { readonly kind: 'window'; readonly fallback: readonly [number, number] }
+);
+
+/**
+ * How far an output may be from the reference (TESTS.md §2 of the project's tolerances; see docs/verdict.md).
+ * `ratio` bounds the RMS of the error over the RMS of the reference; `absolute` bounds the largest error.
+ */
+export type Tolerance =
+  { readonly kind: 'ratio'; readonly bound: number } | { readonly kind: 'absolute'; readonly bound: number };
+
+/** A tensor that a kernel reads or writes. Its default layout is `dims`, row-major. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly role: 'input' | 'output';
+  /** Dimension names, slowest first. */
+  readonly dims: readonly string[];
+  /** False where a kernel may leave it out: an absent input counts as its neutral value, an absent output is not checked. */
+  readonly required: boolean;
+  readonly description: string;
+  /** For outputs, the bound of the verdict for f32 storage; null for inputs. */
+  readonly tolerance: Tolerance | null;
+}
+
+/** Input values by tensor name in default layout, exactly representable in the format the kernel stores. */
+export type Inputs = Readonly<Record<string, Float32Array>>;
+
+/**
+ * One output of a reference. A row is one index over all dimensions but the last.
+ * `rows` lists the rows that were computed, ascending; null means all. `values` holds those rows one after another.
+ * Entries that must be exact (zero rows, minus infinity) are held exactly.
+ */
+export interface ReferenceTensor {
+  readonly dims: readonly number[];
+  readonly rows: Uint32Array | null;
+  readonly values: Float64Array | Float32Array;
+  /** Rows (indices into the computed rows) whose elements must match the reference bit by bit: zero or -infinity. */
+  readonly exactRows: Uint32Array | null;
+}
+
+/** One case of a shape grid: sizes and options that differ from the defaults, and what it is there to catch. */
+export interface GridCase {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly options: Options;
+}
+
+/** One computation (direction) of a mechanism: its tensors, its truth, and what it must cost. */
+export interface Computation {
+  readonly direction: Direction;
+  readonly tensors: readonly TensorSpec[];
+  readonly grid: readonly GridCase[];
+  /**
+   * Inputs for a seed, every value a float32; the same seed, shape and options give the same bits everywhere.
+   */
+  readonly generate: (shape: Shape, options: Options, seed: number) => Inputs;
+  /**
+   * The outputs for the inputs, straight from the equations. Absent optional inputs count as neutral.
+   * Where the work would exceed `budget` multiply-adds, evenly spread rows (or heads) are computed instead of all.
+   */
+  readonly reference: (
+    inputs: Inputs,
+    shape: Shape,
+    options: Options,
+    precision: Precision,
+    budget: number,
+  ) => Readonly<Record<string, ReferenceTensor>>;
+  /** Floating-point operations the mathematics asks for, 2 per multiply-add, transcendental functions not counted. */
+  readonly flops: (shape: Shape, options: Options) => number;
+}
+
+/** A mechanism of the catalogue: one file in `core/attention` defines each. Shapes and options passed to it are complete. */
+export interface Mechanism {
+  readonly id: string;
+  readonly title: string;
+  /** One sentence for lists and hovers. */
+  readonly summary: string;
+  readonly dimensions: readonly DimensionSpec[];
+  readonly options: readonly OptionSpec[];
+  readonly computations: readonly Computation[];
+  /**
+   * Every number a kernel may ask for by name in a uniform, a constant or a workgroup expression: all dimensions, and the
+   * options as numbers (a switch is 0 or 1, a choice its index, a window `windowLeft` and `windowRight`).
+   */
+  readonly scalars: (shape: Shape, options: Options) => Readonly<Record<string, number>>;
+  /** What is wrong with a complete shape and options (heads not a multiple of headsKv, ...), or null. */
+  readonly validate: (shape: Shape, options: Options) => string | null;
+}

@@ -1,0 +1,181 @@
+import type { Diagnostic } from '../core/diagnostic.js';
+import type { Options, Shape } from '../core/attention/mechanism.js';
+import type { TensorVerdict } from '../core/numerics/verdict.js';
+
+/** Version of everything on this page and of the CLI's JSON. Raise it with any change that breaks a reader. */
+export const schemaVersion = 1;
+
+/** The GPU a lab runs on, as the browser or Dawn describes it. */
+export interface DeviceInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  readonly device: string;
+  /** A software adapter: right for comparisons, never for headline speeds. */
+  readonly software: boolean;
+  readonly host: 'webview' | 'native';
+  readonly features: readonly string[];
+  /** The adapter's own limits by name. */
+  readonly limits: Readonly<Record<string, number>>;
+  readonly timestamps: boolean;
+  readonly subgroupMinSize: number | null;
+  readonly subgroupMaxSize: number | null;
+}
+
+/** A kernel to work on: the text as it stands in the editor, under the name people know it by. */
+export interface KernelSource {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Sizes and options that replace the file's own; names not given keep the file's values. */
+export interface CaseOverride {
+  readonly shape: Readonly<Record<string, number>>;
+  readonly options: Options;
+}
+
+/** What stopped a job, in words for people. `kind` lets a program tell them apart. */
+export interface LabFailure {
+  readonly kind:
+    | 'no-device'
+    | 'invalid-kernel'
+    | 'compile-error'
+    | 'validation-error'
+    | 'limits-exceeded'
+    | 'out-of-memory'
+    | 'device-lost'
+    | 'timeout'
+    | 'cancelled'
+    | 'internal';
+  /** What happened, in one sentence. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly remedy: string | null;
+  /** Findings with their places in the file, where there are any. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** A job's answer: its result, or why there is none. A lab never throws for what a kernel does. */
+export type Outcome<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: LabFailure };
+
+/** Progress of a running job: what is being done, and how far (0 to 1, null where unknown). */
+export interface Progress {
+  readonly message: string;
+  readonly fraction: number | null;
+}
+
+/** The driver's findings on a kernel, mapped back to the file. */
+export interface CheckReport {
+  readonly hash: string;
+  readonly diagnostics: readonly Diagnostic[];
+  readonly device: DeviceInfo;
+}
+
+/** One run without a comparison: it ended, how long it took, and a first look at the outputs. */
+export interface RunReport {
+  readonly hash: string;
+  readonly kernel: string;
+  readonly shape: Shape;
+  readonly options: Options;
+  /** GPU time of one run where timestamps exist (a single sample: no benchmark), else null. */
+  readonly gpuTimeNs: number | null;
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly dims: readonly number[];
+    readonly min: number | null;
+    readonly max: number | null;
+    readonly mean: number | null;
+    readonly nan: number;
+    readonly infinite: number;
+    readonly unwritten: number;
+    /** The first elements, null where not finite. */
+    readonly head: readonly (number | null)[];
+  }[];
+  readonly device: DeviceInfo;
+}
+
+/** The verdict on one case. */
+export interface CaseVerdict {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly options: Options;
+  readonly passed: boolean;
+  /** One sentence for a row of a table. */
+  readonly sentence: string;
+  readonly tensors: readonly TensorVerdict[];
+  /** Why the case could not be compared (its limits do not suffice, ...), or null. A failed case is not passed. */
+  readonly failure: LabFailure | null;
+  /** True where only sampled rows were compared. */
+  readonly sampled: boolean;
+  /** Two runs gave the same bits; null where the kernel was run once. */
+  readonly repeatable: boolean | null;
+}
+
+/** The verdict on a kernel over all its cases. The first case is the file's own shape (or the one asked for). */
+export interface CompareReport {
+  readonly hash: string;
+  readonly kernel: string;
+  readonly mechanism: string;
+  readonly direction: string;
+  readonly passed: boolean;
+  readonly sentence: string;
+  readonly cases: readonly CaseVerdict[];
+  readonly seed: number;
+  readonly device: DeviceInfo;
+  /** Tile sizes for drawing: overrides whose value is a tile (name, value). */
+  readonly tiles: readonly { readonly name: string; readonly size: number }[];
+  readonly elapsedMs: number;
+}
+
+/** A measured time. Samples are per run of the kernel (all its passes), in nanoseconds. */
+export interface Timing {
+  readonly median: number;
+  readonly p20: number;
+  readonly p80: number;
+  readonly samples: readonly number[];
+}
+
+/** A measurement that may be shown: there is none without a passing comparison at the same shape. */
+export interface BenchmarkReport {
+  readonly hash: string;
+  readonly kernel: string;
+  readonly mechanism: string;
+  readonly direction: string;
+  readonly shape: Shape;
+  readonly options: Options;
+  readonly gpuTimeNs: Timing;
+  /** `timestamps`: measured on the GPU. `wall-clock`: from the CPU over whole batches. */
+  readonly clock: 'timestamps' | 'wall-clock';
+  /** Smallest step of the clock seen, in nanoseconds. */
+  readonly resolutionNs: number;
+  /** Runs of the kernel per sample, and samples discarded until the median settled. */
+  readonly runsPerSample: number;
+  readonly warmupSamples: number;
+  readonly settled: boolean;
+  readonly flops: number;
+  readonly compulsoryBytes: number;
+  /** GPU time of each pass (median), in order, or null where passes could not be timed apart. */
+  readonly passes: readonly { readonly entry: string; readonly medianNs: number }[] | null;
+  /** The comparison that allowed it. */
+  readonly verdict: CaseVerdict;
+  readonly device: DeviceInfo;
+}
+
+/** The methods of a lab, by which the extension, the panel and the CLI ask for work. */
+export interface LabMethods {
+  device: (params: null) => Promise<Outcome<DeviceInfo>>;
+  check: (params: { kernel: KernelSource }) => Promise<Outcome<CheckReport>>;
+  run: (params: { kernel: KernelSource; override: CaseOverride | null }) => Promise<Outcome<RunReport>>;
+  /** With an override only that case is compared; else the file's own shape and then its cases. */
+  compare: (params: {
+    kernel: KernelSource;
+    override: CaseOverride | null;
+    seed: number;
+  }) => Promise<Outcome<CompareReport>>;
+  benchmark: (params: {
+    kernel: KernelSource;
+    override: CaseOverride | null;
+    seed: number;
+  }) => Promise<Outcome<BenchmarkReport>>;
+}
