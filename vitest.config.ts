@@ -1,20 +1,22 @@
 import { defineConfig } from 'vitest/config';
 
+/** A software GPU has no cores to spare, and a workbench none either: one file at a time, each in its own process. */
+const oneAtATime = { fileParallelism: false, pool: 'forks', hookTimeout: 120_000 } as const;
+
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'core', include: ['test/core/**/*.test.ts', 'test/cli/**/*.test.ts'], testTimeout: 60_000 } },
       {
-        // One process with one device at a time: a software adapter has no cores to spare.
         test: {
           name: 'gpu',
           include: ['test/gpu/**/*.test.ts', 'test/lab/**/*.test.ts'],
           testTimeout: 240_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
-          pool: 'forks',
+          ...oneAtATime,
         },
       },
+      { test: { name: 'webview', include: ['test/webview/**/*.test.ts'], testTimeout: 120_000, ...oneAtATime } },
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 120_000, ...oneAtATime } },
     ],
   },
 });
