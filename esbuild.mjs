@@ -25,7 +25,8 @@ const bundles = [
   },
   {
     entry: 'src/extension/main.ts',
-    out: 'dist/extension.web.cjs',
+    // CommonJS, but named .js: VS Code's web host appends that to any other ending.
+    out: 'dist/extension.web.js',
     kilobytes: 700,
     options: { format: 'cjs', platform: 'browser', target: 'es2022', external: ['vscode'] },
   },

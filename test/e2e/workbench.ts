@@ -1,0 +1,170 @@
+import {
+  chromium,
+  type Browser,
+  type BrowserContext,
+  type FrameLocator,
+  type Locator,
+  type Page,
+} from 'playwright-core';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { remoteUri, softwareGpuFlags, startWorkbench, type Workbench } from '../../scripts/workbench.mjs';
+
+/** The project's folder. */
+export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+const screenshots = join(root, '.build/e2e');
+
+/** A VS Code server and a browser with WebGPU on a software adapter, shared by the tests of one file. */
+export class Machine {
+  private constructor(
+    private readonly home: string,
+    private readonly workbench: Workbench,
+    private readonly browser: Browser,
+  ) {}
+
+  /** Starts both; the packaged extension is installed by VS Code itself unless `withExtension` is false. */
+  static async start(options: { withExtension: boolean; env?: Readonly<Record<string, string>> }): Promise<Machine> {
+    const home = mkdtempSync(join(tmpdir(), 'tilescope-e2e-'));
+    const vsix = options.withExtension ? join(root, '.build/tilescope.vsix') : null;
+    const workbench = await startWorkbench({ home, vsix, env: options.env ?? {} });
+    const browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-dev-shm-usage', ...softwareGpuFlags],
+    });
+    return new Machine(home, workbench, browser);
+  }
+
+  /** A folder with these files and settings, and a copy of nothing else. Returns its path. */
+  makeFolder(
+    name: string,
+    files: Readonly<Record<string, string>>,
+    settings: Readonly<Record<string, unknown>>,
+  ): string {
+    const folder = join(this.home, 'folders', name);
+    const all = { ...files, '.vscode/settings.json': JSON.stringify({ ...quietSettings, ...settings }) };
+    for (const [path, text] of Object.entries(all)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), text);
+    }
+    return folder;
+  }
+
+  /** Opens a window on a folder, with `file` (relative to it) in the editor where it is given. */
+  async openWindow(folder: string, file: string | null): Promise<WorkbenchWindow> {
+    const context = await this.browser.newContext({ viewport: { width: 1600, height: 1000 } });
+    const page = await context.newPage();
+    const payload = file === null ? [] : [['openFile', remoteUri(this.workbench.origin, join(folder, file))] as const];
+    await page.goto(this.workbench.url(folder, payload));
+    return new WorkbenchWindow(context, page, this.workbench.url(folder));
+  }
+
+  /** Opens a window that runs a test module inside the extension host, which ends by itself. */
+  async runInExtensionHost(folder: string, testModule: string): Promise<WorkbenchWindow> {
+    const { origin } = this.workbench;
+    const context = await this.browser.newContext({ viewport: { width: 1600, height: 1000 } });
+    const page = await context.newPage();
+    const payload = [
+      ['extensionDevelopmentPath', remoteUri(origin, root)],
+      ['extensionTestsPath', remoteUri(origin, testModule)],
+    ] as const;
+    await page.goto(this.workbench.url(folder, payload));
+    return new WorkbenchWindow(context, page, this.workbench.url(folder));
+  }
+
+  async stop(): Promise<void> {
+    await this.browser.close();
+    this.workbench.stop();
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
+
+/** Nothing pops up over the editor while a test types into it. */
+const quietSettings = {
+  'workbench.startupEditor': 'none',
+  'workbench.tips.enabled': false,
+  'editor.quickSuggestions': { other: 'off', comments: 'off', strings: 'off' },
+  'editor.suggestOnTriggerCharacters': false,
+  'editor.autoClosingBrackets': 'never',
+  'editor.hover.enabled': false,
+  'editor.minimap.enabled': false,
+  'editor.find.seedSearchStringFromSelection': 'never',
+  'files.autoSave': 'off',
+  'extensions.ignoreRecommendations': true,
+} as const;
+
+/** One VS Code window in a browser tab, driven the way a user does. */
+export class WorkbenchWindow {
+  constructor(
+    private readonly context: BrowserContext,
+    readonly page: Page,
+    private readonly folderUrl: string,
+  ) {}
+
+  /** The editor that has the kernel's text. */
+  get editor(): Locator {
+    return this.page.locator('.editor-instance .monaco-editor').first();
+  }
+
+  /** CodeLens links whose text matches. */
+  lens(text: string | RegExp): Locator {
+    return this.page.locator('.codelens-decoration').locator('a, span').filter({ hasText: text });
+  }
+
+  /** The document inside the panel's webview, two frames down. */
+  get panel(): FrameLocator {
+    return this.page.frameLocator('iframe.webview.ready').frameLocator('#active-frame');
+  }
+
+  /** Rows of the Problems view, which this opens. */
+  async problems(): Promise<Locator> {
+    const view = this.page.locator('.markers-panel');
+    if (!(await view.isVisible())) await this.runCommand('View: Focus Problems');
+    await view.waitFor();
+    return view.locator('.monaco-list-row');
+  }
+
+  /** Runs a command of the palette by its whole title. */
+  async runCommand(title: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget input');
+    await this.page.keyboard.press('F1');
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title }).first().click();
+    await input.waitFor({ state: 'hidden' });
+  }
+
+  /** Finds `text` in the editor, as with Ctrl+F, and types `replacement` over it. */
+  async replaceText(text: string, replacement: string): Promise<void> {
+    await this.editor.locator('.view-lines').click();
+    await this.page.keyboard.press('Control+Home');
+    await this.page.keyboard.press('Control+f');
+    const widget = this.editor.locator('.find-widget.visible');
+    await widget.waitFor();
+    await widget.locator('textarea.input').first().fill(text);
+    await widget
+      .locator('.matchesCount')
+      .filter({ hasText: /of [1-9]/ })
+      .waitFor();
+    await this.page.keyboard.press('Enter');
+    await this.page.keyboard.press('Escape');
+    await widget.waitFor({ state: 'detached' }).catch(() => undefined);
+    await this.page.keyboard.insertText(replacement);
+  }
+
+  /** Reloads the window as a user does; VS Code restores its editors and panels. */
+  async reload(): Promise<void> {
+    await this.page.goto(this.folderUrl);
+  }
+
+  async screenshot(name: string): Promise<void> {
+    mkdirSync(screenshots, { recursive: true });
+    await this.page.screenshot({ path: join(screenshots, `${name}.png`) });
+  }
+
+  async close(): Promise<void> {
+    await this.context.close();
+  }
+}
