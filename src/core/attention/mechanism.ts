@@ -54,7 +54,8 @@ export type Inputs = Readonly<Record<string, Float32Array>>;
 /**
  * One output of a reference. A row is one index over all dimensions but the last.
  * `rows` lists the rows that were computed, ascending; null means all. `values` holds those rows one after another.
- * Entries that must be exact (zero rows, minus infinity) are held exactly.
+ * Entries that must be exact (zero rows, minus infinity) are held exactly. An entry that is NaN was not computed
+ * (a sampled log-sum-exp) and is not compared.
  */
 export interface ReferenceTensor {
   readonly dims: readonly number[];

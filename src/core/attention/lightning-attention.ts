@@ -1,0 +1,229 @@
+import { arithmetic } from '../numerics/arithmetic.js';
+import { normalValues } from '../numerics/random.js';
+import { linearBackward, linearForward, type LinearProblem } from './linear-recurrence.js';
+import type {
+  Computation,
+  GridCase,
+  Inputs,
+  Mechanism,
+  Options,
+  OptionSpec,
+  Precision,
+  Shape,
+  TensorSpec,
+} from './mechanism.js';
+import { choiceOption, elementCount, numberOption, sizesOf, tensorDims } from './sizes.js';
+import {
+  attentionDimensions,
+  caseScalars,
+  forwardTolerance,
+  gradientTolerance,
+  input,
+  invalidCase,
+  optionalInput,
+  optionalOutput,
+  output,
+} from './specs.js';
+
+const keyDims = ['batch', 'heads', 'seqlen', 'headDim'];
+const valueDims = ['batch', 'heads', 'seqlen', 'headDimV'];
+const stateDims = ['batch', 'heads', 'headDim', 'headDimV'];
+
+const inputTensors: readonly TensorSpec[] = [
+  input('q', keyDims, 'Queries.'),
+  input('k', keyDims, 'Keys.'),
+  input('v', valueDims, 'Values.'),
+  input('slopes', ['heads'], 'Decay of each head: a step multiplies the state by e^-slope. Zero or more.'),
+  optionalInput('s0', stateDims, 'State before the first token.'),
+];
+
+const forwardTensors: readonly TensorSpec[] = [
+  ...inputTensors,
+  output('o', valueDims, forwardTolerance, 'Output.'),
+  optionalOutput('s', stateDims, forwardTolerance, 'State after the last token.'),
+];
+
+const backwardTensors: readonly TensorSpec[] = [
+  ...inputTensors,
+  input('do', valueDims, 'Gradient of the output.'),
+  optionalInput('ds', stateDims, 'Gradient of the final state.'),
+  output('dq', keyDims, gradientTolerance, 'Gradient of the queries.'),
+  output('dk', keyDims, gradientTolerance, 'Gradient of the keys.'),
+  output('dv', valueDims, gradientTolerance, 'Gradient of the values.'),
+  optionalOutput('ds0', stateDims, gradientTolerance, 'Gradient of the initial state.'),
+];
+
+const optionSpecs: readonly OptionSpec[] = [
+  {
+    name: 'slopeKind',
+    kind: 'choice',
+    choices: ['alibi', 'minimax', 'linear'],
+    fallback: 'alibi',
+    description: 'How the slopes of the heads are chosen: the original code, MiniMax-01, or TransNormerLLM eq. 10.',
+  },
+  { name: 'layer', kind: 'number', fallback: 0, description: 'Layer the slopes belong to, from 0.' },
+  { name: 'layers', kind: 'number', fallback: 24, description: 'Layers of the model.' },
+  { name: 'scale', kind: 'number', fallback: 1, description: 'Factor of the output.' },
+];
+
+function powerOfTwoSlopes(heads: number): readonly number[] {
+  return Array.from({ length: heads }, (_, head) => 2 ** ((-8 * (head + 1)) / heads));
+}
+
+/** ALiBi slopes (Press et al. 2022); other head counts borrow every second slope of the next power of two. */
+function alibiSlopes(heads: number): readonly number[] {
+  const lower = 2 ** Math.floor(Math.log2(heads));
+  const borrowed = powerOfTwoSlopes(2 * lower).filter((_, index) => index % 2 === 0);
+  return [...powerOfTwoSlopes(lower), ...borrowed.slice(0, heads - lower)];
+}
+
+/**
+ * The slope of every head: minus the natural logarithm of its decay. `alibi` follows the code of Lightning Attention,
+ * `minimax` that of MiniMax-01, `linear` eq. 10 of the TransNormerLLM paper (whose head 0 never decays).
+ */
+export function lightningSlopes(kind: string, heads: number, layer: number, layers: number): Float32Array {
+  switch (kind) {
+    case 'minimax': {
+      const factor = 1 - layer / (layers - 1 + 1e-5) + 1e-5;
+      return Float32Array.from(powerOfTwoSlopes(heads), (slope) => slope * factor);
+    }
+    case 'linear':
+      return Float32Array.from({ length: heads }, (_, head) => ((8 * head) / heads) * (1 - layer / layers));
+    default: {
+      const factor = 1 - (layers > 1 ? layer / (layers - 1) : 0) + 1e-5;
+      return Float32Array.from(alibiSlopes(heads), (slope) => slope * factor);
+    }
+  }
+}
+
+function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Precision): LinearProblem {
+  const math = arithmetic(precision);
+  const sizes = sizesOf(shape);
+  const { heads, seqlen, headDim, headDimV } = sizes;
+  const scale = math.round(numberOption(options, 'scale'));
+  const ones = new Float64Array(seqlen * headDim).fill(1);
+  const scales = new Float64Array(seqlen * headDim).fill(scale);
+  const slopes = inputs.slopes!;
+  const s0 = inputs.s0 ?? null;
+  return {
+    math,
+    sizes,
+    causal: true,
+    eps: null,
+    head: (index) => ({
+      q: Float64Array.from(part(inputs.q!, index, seqlen * headDim), (value) => math.round(scale * value)),
+      k: new Float64Array(part(inputs.k!, index, seqlen * headDim)),
+      v: new Float64Array(part(inputs.v!, index, seqlen * headDimV)),
+      qSlope: scales,
+      kSlope: ones,
+      s0: s0 === null ? new Float64Array(headDim * headDimV) : new Float64Array(part(s0, index, headDim * headDimV)),
+      z0: new Float64Array(headDim),
+      decay: math.round(Math.exp(-slopes[index % heads]!)),
+    }),
+  };
+}
+
+/** The elements of one head where each has `count`. */
+function part(values: Float32Array, head: number, count: number): Float32Array {
+  return values.subarray(head * count, (head + 1) * count);
+}
+
+function generate(names: readonly TensorSpec[], shape: Shape, options: Options, seed: number): Inputs {
+  const inputs: Record<string, Float32Array> = {};
+  for (const { name, dims, role } of names) {
+    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
+  }
+  const layer = numberOption(options, 'layer');
+  const layers = numberOption(options, 'layers');
+  inputs.slopes = lightningSlopes(choiceOption(options, 'slopeKind'), sizesOf(shape).heads, layer, layers);
+  return inputs;
+}
+
+const grid: readonly GridCase[] = [
+  { name: 'a single token', shape: { heads: 2, seqlen: 1, headDim: 16 }, options: {} },
+  { name: 'one below a tile of 16', shape: { heads: 2, seqlen: 15, headDim: 16 }, options: {} },
+  { name: 'exactly one tile of 16', shape: { heads: 2, seqlen: 16, headDim: 32 }, options: {} },
+  {
+    name: 'one above a tile of 16, several batches',
+    shape: { batch: 3, heads: 2, seqlen: 17, headDim: 32 },
+    options: {},
+  },
+  { name: 'one below a tile of 32', shape: { heads: 2, seqlen: 31 }, options: {} },
+  { name: 'one above a tile of 32', shape: { heads: 2, seqlen: 33 }, options: {} },
+  { name: 'one below a tile of 64', shape: { heads: 2, seqlen: 63 }, options: {} },
+  { name: 'exactly one tile of 64', shape: { heads: 2, seqlen: 64 }, options: {} },
+  { name: 'one above a tile of 64', shape: { heads: 2, seqlen: 65 }, options: {} },
+  { name: 'one below a tile of 128, head of 128', shape: { heads: 1, seqlen: 127, headDim: 128 }, options: {} },
+  { name: 'one above a tile of 128, head of 96', shape: { heads: 1, seqlen: 129, headDim: 96 }, options: {} },
+  { name: 'no multiple of any tile', shape: { heads: 2, seqlen: 100, headDim: 32 }, options: {} },
+  { name: 'values wider than keys', shape: { heads: 2, seqlen: 40, headDim: 32, headDimV: 64 }, options: {} },
+  { name: 'values narrower than keys', shape: { heads: 2, seqlen: 40, headDim: 64, headDimV: 16 }, options: {} },
+  { name: 'heads no power of two', shape: { heads: 3, seqlen: 40, headDim: 16 }, options: {} },
+  {
+    name: 'slopes of MiniMax in a middle layer',
+    shape: { heads: 4, seqlen: 70, headDim: 16 },
+    options: { slopeKind: 'minimax', layer: 12 },
+  },
+  { name: 'a head that never decays', shape: { heads: 4, seqlen: 70, headDim: 16 }, options: { slopeKind: 'linear' } },
+  { name: 'last layer, scale 1/8', shape: { heads: 2, seqlen: 70, headDim: 32 }, options: { layer: 23, scale: 0.125 } },
+  { name: 'many tiles', shape: { heads: 1, seqlen: 300 }, options: {} },
+];
+
+/** Readout and update of the state: what the recurrence asks for, whatever tiles a kernel chooses. */
+function stateFlops(shape: Shape, productsPerToken: number): number {
+  const { batch, heads, seqlen, headDim, headDimV } = sizesOf(shape);
+  return 2 * productsPerToken * batch * heads * seqlen * headDim * headDimV;
+}
+
+const forwardComputation: Computation = {
+  direction: 'forward',
+  tensors: forwardTensors,
+  grid,
+  generate: (shape, options, seed) => generate(forwardTensors, shape, options, seed),
+  reference: (inputs, shape, options, precision, budget) => {
+    const { o, s } = linearForward(problemOf(inputs, shape, options, precision), budget);
+    return { o, s };
+  },
+  flops: (shape) => stateFlops(shape, 2),
+};
+
+const backwardComputation: Computation = {
+  direction: 'backward',
+  tensors: backwardTensors,
+  grid,
+  generate: (shape, options, seed) => generate(backwardTensors, shape, options, seed),
+  reference: (inputs, shape, options, precision, budget) => {
+    const { seqlen, headDim, headDimV } = sizesOf(shape);
+    const ds = inputs.ds ?? null;
+    const cotangents = (index: number): { o: Float64Array; s: Float64Array; z: Float64Array } => ({
+      o: new Float64Array(part(inputs.do!, index, seqlen * headDimV)),
+      s: ds === null ? new Float64Array(headDim * headDimV) : new Float64Array(part(ds, index, headDim * headDimV)),
+      z: new Float64Array(headDim),
+    });
+    const gradients = linearBackward(problemOf(inputs, shape, options, precision), cotangents, budget);
+    return { dq: gradients.dq, dk: gradients.dk, dv: gradients.dv, ds0: gradients.ds0 };
+  },
+  flops: (shape) => stateFlops(shape, 5),
+};
+
+const dimensions = attentionDimensions(2048, ['headsKv', 'seqlenK']);
+
+/** Lightning Attention: causal linear attention with one decay for each head (Qin et al. 2024). */
+export const lightningAttention: Mechanism = {
+  id: 'lightning-attention',
+  title: 'Lightning attention',
+  summary: 'S ← e^-slope S + k vᵀ, o = scale · Sᵀ q: causal linear attention with one decay per head and no softmax.',
+  dimensions,
+  options: optionSpecs,
+  computations: [forwardComputation, backwardComputation],
+  scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
+  validate: (shape, options) => {
+    const problem = invalidCase(dimensions, optionSpecs, shape, options);
+    if (problem !== null) return problem;
+    const layer = numberOption(options, 'layer');
+    const layers = numberOption(options, 'layers');
+    return Number.isInteger(layer) && Number.isInteger(layers) && layer >= 0 && layer < layers
+      ? null
+      : `layer is ${layer} of ${layers}: layers count from 0, so layer must be a whole number from 0 to layers - 1.`;
+  },
+};

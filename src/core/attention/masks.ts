@@ -1,0 +1,37 @@
+import type { Options, Shape } from './mechanism.js';
+import { sizesOf, switchOption, windowOption } from './sizes.js';
+
+/** The keys [from, to) a query sees; empty where from >= to. */
+export interface KeyRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Which keys each query of softmax attention sees. Queries are the last `seqlen` of `seqlenK` positions ("bottom-right"
+ * alignment, as in FlashAttention 2.1 and later); a window of -1 is unlimited, and causal closes its right side.
+ */
+export function keyRanges(shape: Shape, options: Options): (query: number) => KeyRange {
+  const { seqlen, seqlenK } = sizesOf(shape);
+  const [left, windowRight] = windowOption(options, 'window');
+  const right = switchOption(options, 'causal') ? 0 : windowRight;
+  return (query) => {
+    const position = query + seqlenK - seqlen;
+    return {
+      from: left < 0 ? 0 : Math.min(Math.max(position - left, 0), seqlenK),
+      to: right < 0 ? seqlenK : Math.min(Math.max(position + right + 1, 0), seqlenK),
+    };
+  };
+}
+
+/** The number of (query, key) pairs one head of softmax attention sees. */
+export function visiblePairs(shape: Shape, options: Options): number {
+  const range = keyRanges(shape, options);
+  const { seqlen } = sizesOf(shape);
+  let pairs = 0;
+  for (let query = 0; query < seqlen; query++) {
+    const { from, to } = range(query);
+    pairs += Math.max(to - from, 0);
+  }
+  return pairs;
+}

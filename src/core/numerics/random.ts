@@ -1,0 +1,55 @@
+const goldenRatio = 0x9e3779b9;
+
+/** Mixes 32 bits so that neighbouring seeds give unrelated streams (the finalizer of MurmurHash3). */
+function mix(bits: number): number {
+  let h = bits >>> 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
+}
+
+function seedOf(seed: number, stream: string): number {
+  let h = mix(seed ^ goldenRatio);
+  for (let i = 0; i < stream.length; i++) h = mix(h ^ stream.charCodeAt(i) ^ Math.imul(i + 1, goldenRatio));
+  return h;
+}
+
+/**
+ * A seeded source of 32-bit unsigned integers (sfc32 by Chris Doty-Humphrey, PractRand). `stream` names an independent
+ * sequence of the same seed: one per tensor, so that leaving one out moves no other.
+ */
+export function randomBits(seed: number, stream: string): () => number {
+  let a = seedOf(seed, stream);
+  let b = mix(a + goldenRatio);
+  let c = mix(b + goldenRatio);
+  let counter = 1;
+  const next = (): number => {
+    const result = (a + b + counter) >>> 0;
+    counter = (counter + 1) >>> 0;
+    a = (b ^ (b >>> 9)) >>> 0;
+    b = (c + (c << 3)) >>> 0;
+    c = (((c << 21) | (c >>> 11)) + result) >>> 0;
+    return result;
+  };
+  for (let i = 0; i < 12; i++) next();
+  return next;
+}
+
+/**
+ * `count` float32 values of mean 0 and standard deviation 1, close to normal, never beyond ±6: sums of twelve uniform
+ * 16-bit numbers. Only exact arithmetic, no logarithm or cosine, so the bits are the same in every engine.
+ */
+export function normalValues(count: number, seed: number, stream: string): Float32Array {
+  const next = randomBits(seed, stream);
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    let sum = 0;
+    for (let draw = 0; draw < 6; draw++) {
+      const bits = next();
+      sum += (bits >>> 16) + (bits & 0xffff);
+    }
+    // Twelve uniforms on 0..65535 have mean 12·32767.5 and variance 12·65536²/12, up to 2^-32.
+    values[i] = (sum - 393210) / 65536;
+  }
+  return values;
+}
