@@ -41,6 +41,7 @@ export interface LabFailure {
     | 'invalid-kernel'
     | 'compile-error'
     | 'validation-error'
+    | 'wrong-result'
     | 'limits-exceeded'
     | 'out-of-memory'
     | 'device-lost'

@@ -1,0 +1,172 @@
+import type { BoundKernel } from './buffers.js';
+import { openClock, openWallClock, type Clock } from './clock.js';
+import type { OpenDevice } from './device.js';
+import { attempt, fault, type GpuResult } from './failure.js';
+import { throwIfCancelled, type Patience } from './wait.js';
+import { median } from '../core/numerics/statistics.js';
+
+/** A measured kernel: nanoseconds per run (all passes), one number per sample. */
+export interface Measurement {
+  readonly clock: 'timestamps' | 'wall-clock';
+  readonly resolutionNs: number;
+  readonly runsPerSample: number;
+  readonly samples: readonly number[];
+  /** Samples thrown away before the median had settled, and whether it had. */
+  readonly warmupSamples: number;
+  readonly settled: boolean;
+  /** Median nanoseconds of each pass, or null where they could not be told apart. */
+  readonly passes: readonly number[] | null;
+}
+
+/** How much measuring is enough. All times in nanoseconds unless named otherwise. */
+const plan = {
+  /** A sample lasts at least this long, and this many steps of the clock: an error of one step is then 0.3 %. */
+  minSample: 2e6,
+  stepsPerSample: 300,
+  minWallClockSample: 5e7,
+  /** A sample of several runs lasts no longer, so that one submission stays far below a second. */
+  maxSample: 2.5e8,
+  maxRunsPerSample: 4096,
+  samples: 25,
+  fewestSamples: 5,
+  /** From this length of one run on, five samples have to do. */
+  longRun: 2e8,
+  budgetMs: 20_000,
+  warmupShareOfBudget: 0.3,
+  maxWarmups: 60,
+  settleWindow: 5,
+  settleTolerance: 0.02,
+} as const;
+
+/**
+ * Times a kernel that has been run and found right. Samples are batches long enough to stand far above the clock's
+ * step, taken after the running median has settled; `onSample` hears the share done (0 to 1) after each.
+ */
+export function measure(
+  open: OpenDevice,
+  bound: BoundKernel,
+  patience: Patience,
+  onSample: (fraction: number) => void,
+): Promise<GpuResult<Measurement>> {
+  return attempt(async () => {
+    let clock = await openClock(open, patience);
+    try {
+      const start = performance.now();
+      let oneRun = await estimate(clock, bound, patience);
+      if (oneRun === null) {
+        clock.dispose();
+        clock = openWallClock(open);
+        oneRun = (await estimate(clock, bound, patience)) ?? 0;
+      }
+      const runs = runsPerSample(clock, oneRun);
+      const warmup = await warmUp(clock, bound, runs, patience);
+      const samples = await sample(clock, bound, runs, start, patience, onSample);
+      const passes = await timePasses(clock, bound, runs, median(samples), patience);
+      const { kind, resolutionNs } = clock;
+      return { clock: kind, resolutionNs, runsPerSample: runs, samples, ...warmup, passes };
+    } finally {
+      clock.dispose();
+    }
+  });
+}
+
+/** GPU nanoseconds of one run, or null where the device has no timestamps. A first look, not a measurement. */
+export function timeOnce(open: OpenDevice, bound: BoundKernel, patience: Patience): Promise<GpuResult<number | null>> {
+  return attempt(async () => {
+    if (!open.description.timestamps) return null;
+    const clock = await openClock(open, patience);
+    try {
+      return await clock.batch(bound, 1, patience);
+    } finally {
+      clock.dispose();
+    }
+  });
+}
+
+/** Nanoseconds of one run, from batches that grow until they show on the clock; null where the clock is of no use. */
+async function estimate(clock: Clock, bound: BoundKernel, patience: Patience): Promise<number | null> {
+  let astray = 0;
+  for (let runs = 1; runs <= plan.maxRunsPerSample; runs *= 4) {
+    throwIfCancelled(patience.signal);
+    const time = await clock.batch(bound, runs, patience);
+    if (time === null && ++astray > 3) return null;
+    if (time !== null && time >= 10 * clock.resolutionNs && (runs > 1 || time > plan.minSample)) return time / runs;
+  }
+  return clock.resolutionNs / 10;
+}
+
+function runsPerSample(clock: Clock, oneRun: number): number {
+  const floor = clock.kind === 'timestamps' ? plan.minSample : plan.minWallClockSample;
+  const wanted = Math.min(plan.maxSample, Math.max(floor, plan.stepsPerSample * clock.resolutionNs));
+  return Math.max(1, Math.min(plan.maxRunsPerSample, Math.ceil(wanted / oneRun)));
+}
+
+async function warmUp(
+  clock: Clock,
+  bound: BoundKernel,
+  runs: number,
+  patience: Patience,
+): Promise<{ warmupSamples: number; settled: boolean }> {
+  const start = performance.now();
+  const seen: number[] = [];
+  while (seen.length < plan.maxWarmups) {
+    throwIfCancelled(patience.signal);
+    const time = await clock.batch(bound, runs, patience);
+    if (time !== null) seen.push(time / runs);
+    if (hasSettled(seen)) return { warmupSamples: seen.length, settled: true };
+    if (performance.now() - start > plan.budgetMs * plan.warmupShareOfBudget) break;
+  }
+  return { warmupSamples: seen.length, settled: false };
+}
+
+/** True once the median of the last few samples is within 2 % of the median of the few before. */
+function hasSettled(samples: readonly number[]): boolean {
+  const { settleWindow: window } = plan;
+  if (samples.length < 2 * window) return false;
+  const latest = median(samples.slice(-window));
+  const before = median(samples.slice(-2 * window, -window));
+  return Math.abs(latest - before) <= plan.settleTolerance * before;
+}
+
+async function sample(
+  clock: Clock,
+  bound: BoundKernel,
+  runs: number,
+  startMs: number,
+  patience: Patience,
+  onSample: (fraction: number) => void,
+): Promise<number[]> {
+  const samples: number[] = [];
+  let wanted: number = plan.samples;
+  let attempts = 0;
+  while (samples.length < wanted && attempts++ < 4 * plan.samples) {
+    throwIfCancelled(patience.signal);
+    const time = await clock.batch(bound, runs, patience);
+    if (time === null) continue;
+    samples.push(time / runs);
+    if (time / runs > plan.longRun || performance.now() - startMs > plan.budgetMs) wanted = plan.fewestSamples;
+    onSample(Math.min(1, samples.length / wanted));
+  }
+  if (samples.length === 0) {
+    throw fault('internal', 'The clock of the GPU gave no usable time.', 'Update the GPU driver, or try another adapter.');
+  }
+  return samples;
+}
+
+async function timePasses(
+  clock: Clock,
+  bound: BoundKernel,
+  runs: number,
+  whole: number,
+  patience: Patience,
+): Promise<readonly number[] | null> {
+  if (bound.passes.length === 1) return [whole];
+  const rounds: (readonly number[])[] = [];
+  for (let round = 0; round < plan.fewestSamples; round++) {
+    throwIfCancelled(patience.signal);
+    const times = await clock.passes(bound, runs, patience);
+    if (times === null) return null;
+    rounds.push(times);
+  }
+  return bound.passes.map((_, pass) => median(rounds.map((times) => times[pass]!)));
+}

@@ -1,0 +1,90 @@
+import type { OpenDevice } from '../gpu/device.js';
+import type { GpuResult } from '../gpu/failure.js';
+import { throwIfCancelled } from '../gpu/wait.js';
+import { benchmark } from './benchmark.js';
+import type { CallContext, Handlers } from './channel.js';
+import { check } from './check.js';
+import { compare } from './compare.js';
+import type { DeviceInfo, LabFailure, LabMethods, Outcome } from './contract.js';
+import { outcome } from './failure.js';
+import { run } from './run.js';
+import { DeviceSession } from './session.js';
+import type { Bench } from './workbench.js';
+
+/** What a host may set for its lab. */
+export interface LabSettings {
+  /** Milliseconds one submission may take before its kernel counts as never ending. */
+  readonly timeoutMs: number;
+  /** Multiply-adds the reference of one case may cost before rows are sampled. */
+  readonly referenceBudget: number;
+  /** Gets rid of a device that no longer answers. Closing it can block for as long as the kernel runs. */
+  readonly abandon: (open: OpenDevice) => void;
+}
+
+/** A lab: the contract's methods over one device, and its end. */
+export type Lab = Handlers<LabMethods> & {
+  /** Closes the device; open jobs end as failures. */
+  readonly dispose: () => void;
+};
+
+const defaults: LabSettings = {
+  timeoutMs: 10_000,
+  referenceBudget: 1e9,
+  abandon: (open) => open.device.destroy(),
+};
+
+/**
+ * A lab on the device `acquireDevice` opens. Jobs run one at a time, in the order they were asked for; a device that
+ * was lost, or given up because it hung, is replaced at the next job. No method rejects for what a kernel does.
+ */
+export function createLab(
+  acquireDevice: () => Promise<GpuResult<OpenDevice>>,
+  host: DeviceInfo['host'],
+  settings: Partial<LabSettings> = {},
+): Lab {
+  const { timeoutMs, referenceBudget, abandon } = { ...defaults, ...settings };
+  const session = new DeviceSession(acquireDevice, abandon);
+  let queue: Promise<unknown> = Promise.resolve();
+
+  const job = <T>({ signal, report }: CallContext, work: (bench: Bench) => Promise<T>): Promise<Outcome<T>> => {
+    const perform = async (): Promise<Outcome<T>> => {
+      const result = await outcome(async () => {
+        throwIfCancelled(signal);
+        const open = await session.device();
+        const info: DeviceInfo = { ...open.description, host };
+        return work({ open, info, referenceBudget, patience: { timeoutMs, signal }, report });
+      });
+      if (!result.ok) await recover(session, result.failure);
+      return result;
+    };
+    const answer = queue.then(perform);
+    queue = answer;
+    return answer;
+  };
+
+  return {
+    device: (_, context) => job(context, ({ info }) => Promise.resolve(info)),
+    check: ({ kernel }, context) => job(context, (bench) => check(bench, kernel)),
+    run: ({ kernel, override }, context) => job(context, (bench) => run(bench, kernel, override)),
+    compare: ({ kernel, override, seed }, context) => job(context, (bench) => compare(bench, kernel, override, seed)),
+    benchmark: ({ kernel, override, seed }, context) =>
+      job(context, (bench) => benchmark(bench, kernel, override, seed)),
+    dispose: () => session.discard(),
+  };
+}
+
+/** Makes sure that the next job finds a device that works. */
+async function recover(session: DeviceSession, failure: LabFailure): Promise<void> {
+  switch (failure.kind) {
+    case 'timeout':
+    case 'device-lost':
+    case 'internal':
+      session.discard();
+      return;
+    case 'cancelled':
+      await session.drain();
+      return;
+    default:
+      return;
+  }
+}
