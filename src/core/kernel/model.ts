@@ -68,6 +68,8 @@ export interface Kernel {
   readonly scratch: readonly ScratchSpec[];
   /** Values or expressions for `override`s, from the front matter. */
   readonly constants: Readonly<Record<string, number | string>>;
+  /** Values for the preprocessor, from the front matter; text may be an expression over dimensions and options. */
+  readonly defines: Readonly<Record<string, number | boolean | string>>;
   readonly tune: Readonly<Record<string, readonly number[]>>;
   readonly features: readonly string[];
   readonly uses: ReadonlyMap<Binding, BindingUse>;
@@ -121,7 +123,10 @@ export interface PlannedPass {
 export interface Plan {
   readonly name: string;
   readonly hash: string;
+  /** What the driver compiles: preprocessed for this shape. */
   readonly code: string;
+  /** Maps an offset in `code` to the offset in the kernel file it came from. */
+  readonly toSource: (codeOffset: number) => number;
   readonly shape: Shape;
   readonly options: Options;
   readonly constants: Readonly<Record<string, number>>;
