@@ -56,13 +56,14 @@ const backwardTensors: readonly TensorSpec[] = [
 const optionSpecs: readonly OptionSpec[] = [
   {
     name: 'slopeKind',
+    onlyInputs: true,
     kind: 'choice',
     choices: ['alibi', 'minimax', 'linear'],
     fallback: 'alibi',
     description: 'How the slopes of the heads are chosen: the original code, MiniMax-01, or TransNormerLLM eq. 10.',
   },
-  { name: 'layer', kind: 'number', fallback: 0, description: 'Layer the slopes belong to, from 0.' },
-  { name: 'layers', kind: 'number', fallback: 24, description: 'Layers of the model.' },
+  { name: 'layer', onlyInputs: true, kind: 'number', fallback: 0, description: 'Layer the slopes belong to, from 0.' },
+  { name: 'layers', onlyInputs: true, kind: 'number', fallback: 24, description: 'Layers of the model.' },
   { name: 'scale', kind: 'number', fallback: 1, description: 'Factor of the output.' },
 ];
 

@@ -21,7 +21,12 @@ export interface DimensionSpec {
 }
 
 /** An option of a mechanism. `fallback` may depend on the shape (a scale of headDim^-1/2, for example). */
-export type OptionSpec = { readonly name: string; readonly description: string } & (
+export type OptionSpec = {
+  readonly name: string;
+  readonly description: string;
+  /** True where the option shapes the inputs alone (decay slopes that come in as a tensor): a kernel need not know it. */
+  readonly onlyInputs?: boolean;
+} & (
   | { readonly kind: 'boolean'; readonly fallback: boolean }
   | { readonly kind: 'number'; readonly fallback: number | ((shape: Shape) => number) }
   | { readonly kind: 'choice'; readonly choices: readonly string[]; readonly fallback: string }
@@ -29,7 +34,7 @@ export type OptionSpec = { readonly name: string; readonly description: string }
 );
 
 /**
- * How far an output may be from the reference (TESTS.md §2 of the project's tolerances; see docs/verdict.md).
+ * How far an output may be from the reference.
  * `ratio` bounds the RMS of the error over the RMS of the reference; `absolute` bounds the largest error.
  */
 export type Tolerance =
