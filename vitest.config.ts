@@ -6,7 +6,13 @@ const oneAtATime = { fileParallelism: false, pool: 'forks', hookTimeout: 120_000
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'core', include: ['test/core/**/*.test.ts', 'test/cli/**/*.test.ts'], testTimeout: 60_000 } },
+      {
+        test: {
+          name: 'core',
+          include: ['test/core/**/*.test.ts', 'test/cli/**/*.test.ts', 'test/extension/unit/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
       {
         test: {
           name: 'gpu',
