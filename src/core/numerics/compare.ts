@@ -2,6 +2,7 @@ import type { Direction, ReferenceTensor, TensorSpec, Tolerance } from '../atten
 import {
   baselineErrors,
   compareElements,
+  coordinates,
   elementStates,
   sumErrors,
   type Comparison,
@@ -130,17 +131,6 @@ function markWrong(
     if (first < 0) first = at;
   }
   return { marks, count, first };
-}
-
-/** The coordinates of an element of a row-major tensor. */
-export function coordinates(dims: readonly number[], at: number): readonly number[] {
-  const index = new Array<number>(dims.length);
-  let rest = at;
-  for (let axis = dims.length - 1; axis >= 0; axis--) {
-    index[axis] = rest % dims[axis]!;
-    rest = Math.floor(rest / dims[axis]!);
-  }
-  return index;
 }
 
 const shown = { elements: 16, rows: 6, perState: 4 } as const;

@@ -66,6 +66,17 @@ export function compareElements(
   return { dims: reference.dims, columns, values, reference: expected, errors, states, inexact, compared };
 }
 
+/** The coordinates of an element of a row-major tensor. */
+export function coordinates(dims: readonly number[], at: number): readonly number[] {
+  const index = new Array<number>(dims.length);
+  let rest = at;
+  for (let axis = dims.length - 1; axis >= 0; axis--) {
+    index[axis] = rest % dims[axis]!;
+    rest = Math.floor(rest / dims[axis]!);
+  }
+  return index;
+}
+
 /** Sums over the elements of a comparison whose reference is finite. */
 export interface ErrorSums {
   readonly nan: number;

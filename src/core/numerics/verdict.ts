@@ -3,14 +3,16 @@ import type { Tolerance } from '../attention/mechanism.js';
 /** Why an element is worth showing apart from a finite error. */
 export type ElementState = 'ok' | 'nan' | 'inf' | 'unwritten';
 
-/** One element of a tensor, with its coordinates in the tensor's dimensions. `bound` is the largest error allowed it. */
+/** One element of a tensor, with its coordinates in the tensor's dimensions. */
 export interface WorstElement {
   readonly index: readonly number[];
   readonly state: ElementState;
-  /** JSON has no infinities: null stands for a value that is not finite (see `state` and `referenceText`). */
+  /** JSON has no infinities: null stands for a value that is not finite or was never written (see `state`). */
   readonly reference: number | null;
   readonly candidate: number | null;
   readonly error: number | null;
+  /** The largest error allowed it. */
+  readonly bound: number;
   /** Distance in units in the last place of the storage format, null where not finite. */
   readonly ulp: number | null;
   /** The whole row of this element, reference and candidate (null = not finite), for the first few elements; else null. */
