@@ -1,0 +1,176 @@
+import * as vscode from 'vscode';
+import type { LabFailure, Outcome, Progress } from '../lab/contract.js';
+import type { Job } from '../lab/panel.js';
+import { describeDevice, deviceDiagnostics, showNoDevice, type Gpu } from './gpu.js';
+import type { JobReports, Jobs } from './jobs.js';
+import { nameOf, type Kernels } from './kernels.js';
+import { chooseOverride } from './labHost.js';
+import type { LabPanel } from './labPanel.js';
+import type { Results } from './results.js';
+import { askForShape } from './selectShape.js';
+import { newKernel, openBuiltin, samplePath } from './templates.js';
+
+/** What the commands work with. */
+export interface CommandTools {
+  readonly context: vscode.ExtensionContext;
+  readonly kernels: Kernels;
+  readonly results: Results;
+  readonly jobs: Jobs;
+  readonly panel: LabPanel;
+  readonly gpu: Gpu;
+  readonly log: vscode.LogOutputChannel;
+}
+
+type Command = (...args: unknown[]) => unknown;
+
+/**
+ * Every command of the extension by its id. Those on a kernel take its URI, or mean the active editor's. The jobs resolve
+ * with their outcome, or with null where they did not start.
+ */
+export function createCommands(tools: CommandTools): Readonly<Record<string, Command>> {
+  const { context, jobs, panel } = tools;
+  return {
+    'tilescope.runKernel': (uri) => startJob(tools, 'run', uri),
+    'tilescope.compareKernel': (uri) => startJob(tools, 'compare', uri),
+    'tilescope.benchmarkKernel': (uri) => startJob(tools, 'benchmark', uri),
+    'tilescope.cancel': () => jobs.cancel(),
+    'tilescope.selectShape': (uri) => selectShape(tools, uri),
+    'tilescope.newKernel': async () => (await newKernel(context.extensionUri))?.uri ?? null,
+    'tilescope.openSample': async () => (await openBuiltin(context.extensionUri, samplePath)).uri,
+    'tilescope.openLab': async (uri) => {
+      const document = await documentFor(tools.kernels, uri);
+      if (document !== null) tools.kernels.select(document);
+      panel.show(false);
+    },
+    'tilescope.checkGpu': () => checkGpu(tools),
+    'tilescope.showWalkthrough': () =>
+      vscode.commands.executeCommand('workbench.action.openWalkthrough', `${context.extension.id}#start`, false),
+    'tilescope.showLog': () => tools.log.show(),
+  };
+}
+
+/** The kernel a command is about: the one named, else the active editor's, else the panel's. Null where there is none. */
+async function documentFor(kernels: Kernels, uri: unknown): Promise<vscode.TextDocument | null> {
+  if (uri instanceof vscode.Uri) return vscode.workspace.openTextDocument(uri);
+  const active = vscode.window.activeTextEditor?.document;
+  if (active !== undefined && kernels.read(active) !== null) return active;
+  return kernels.current;
+}
+
+async function kernelFor(kernels: Kernels, uri: unknown): Promise<vscode.TextDocument | null> {
+  const document = await documentFor(kernels, uri);
+  if (document !== null && kernels.read(document) !== null) return document;
+  const sample = vscode.l10n.t('Open Sample Kernel');
+  const choice = await vscode.window.showInformationMessage(
+    document === null
+      ? vscode.l10n.t('Open a kernel file first: WGSL with a front matter that names a mechanism.')
+      : vscode.l10n.t('{0} has no front matter. Begin it with a comment that names the mechanism.', nameOf(document)),
+    sample,
+  );
+  if (choice === sample) await vscode.commands.executeCommand('tilescope.openSample');
+  return null;
+}
+
+async function startJob<K extends Job>(
+  tools: CommandTools,
+  job: K,
+  uri: unknown,
+): Promise<Outcome<JobReports[K]> | null> {
+  const { kernels, results, jobs, panel } = tools;
+  const document = await kernelFor(kernels, uri);
+  if (document === null || !(await mayRun(jobs))) return null;
+  kernels.select(document);
+  if (job !== 'run') await results.update(document.uri, { tab: job === 'benchmark' ? 'benchmark' : 'compare' });
+  panel.showForJob();
+  const outcome = await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Window, title: titleOf(job, nameOf(document)) },
+    async (progress) => {
+      const subscription = jobs.onDidChange(() => progress.report({ message: progressText(jobs.running?.progress) }));
+      try {
+        return await jobs.start(job, document);
+      } finally {
+        subscription.dispose();
+      }
+    },
+  );
+  if (outcome.ok && 'passed' in outcome.value && !outcome.value.passed) {
+    await vscode.commands.executeCommand('setContext', 'tilescope.sawFailure', true);
+  }
+  if (!outcome.ok) void showFailure(outcome.failure, panel);
+  return outcome;
+}
+
+/** Asks for trust or for patience where a job cannot start now. */
+async function mayRun(jobs: Jobs): Promise<boolean> {
+  if (!vscode.workspace.isTrusted) {
+    const manage = vscode.l10n.t('Manage Workspace Trust');
+    const choice = await vscode.window.showWarningMessage(
+      vscode.l10n.t('Running a kernel executes workspace content on the GPU. Trust this workspace to run kernels.'),
+      manage,
+    );
+    if (choice === manage) await vscode.commands.executeCommand('workbench.trust.manage');
+    return false;
+  }
+  if (jobs.running === null) return true;
+  const stop = vscode.l10n.t('Stop It');
+  const choice = await vscode.window.showInformationMessage(
+    vscode.l10n.t('Another job is still running. Wait for it, or stop it.'),
+    stop,
+  );
+  if (choice === stop) jobs.cancel();
+  return false;
+}
+
+/** A failure is told where the user looks: by the panel if it is in sight, else by a message. */
+async function showFailure(failure: LabFailure, panel: LabPanel): Promise<void> {
+  if (failure.kind === 'cancelled') return;
+  if (failure.kind === 'no-device') {
+    await showNoDevice(failure);
+    return;
+  }
+  if (panel.isVisible) return;
+  const open = vscode.l10n.t('Open Lab');
+  const message = failure.remedy === null ? failure.message : `${failure.message} ${failure.remedy}`;
+  if ((await vscode.window.showErrorMessage(message, open)) === open) panel.show(false);
+}
+
+async function selectShape(tools: CommandTools, uri: unknown): Promise<void> {
+  const { kernels, results } = tools;
+  const document = await kernelFor(kernels, uri);
+  const kernel = document === null ? null : kernels.read(document);
+  if (document === null || kernel === null) return;
+  await results.load(document.uri);
+  const override = await askForShape(kernel, results.get(document.uri));
+  if (override !== undefined) await chooseOverride(results, document.uri, override);
+}
+
+async function checkGpu({ context, gpu, panel }: CommandTools): Promise<void> {
+  panel.showForJob();
+  const outcome = await gpu.ask();
+  if (!outcome.ok && outcome.failure.kind === 'no-device') {
+    void showNoDevice(outcome.failure);
+    return;
+  }
+  const copy = vscode.l10n.t('Copy Diagnostics');
+  const { version } = context.extension.packageJSON as { version: string };
+  const shown = outcome.ok
+    ? vscode.window.showInformationMessage(describeDevice(outcome.value), copy)
+    : vscode.window.showErrorMessage([outcome.failure.message, outcome.failure.remedy ?? ''].join(' '), copy);
+  // Not awaited: the command is done when the GPU was checked, however long its message stays.
+  shown.then(
+    async (choice) => {
+      if (choice === copy) await vscode.env.clipboard.writeText(deviceDiagnostics(outcome, version));
+    },
+    () => undefined,
+  );
+}
+
+function titleOf(job: Job, name: string): string {
+  const { l10n } = vscode;
+  if (job === 'run') return l10n.t('Running {0}', name);
+  return job === 'compare' ? l10n.t('Comparing {0}', name) : l10n.t('Benchmarking {0}', name);
+}
+
+function progressText(progress: Progress | null | undefined): string {
+  return progress?.message ?? '';
+}

@@ -1,0 +1,117 @@
+import * as vscode from 'vscode';
+import type { Job } from '../lab/panel.js';
+import { disposeAll, Timer, type Disposables } from './disposal.js';
+import type { Jobs } from './jobs.js';
+import { kernelSelector, type Kernels } from './kernels.js';
+import { resultText, runningText } from './lensText.js';
+import type { Results } from './results.js';
+
+const refreshPauseMs = 100;
+
+/** A lens that knows what it will say: its title is made when it is resolved. */
+class KernelLens extends vscode.CodeLens {
+  constructor(
+    range: vscode.Range,
+    readonly role: Job | 'result',
+    readonly document: vscode.TextDocument,
+  ) {
+    super(range);
+  }
+}
+
+/**
+ * Lenses above each entry point of a kernel. Their number and places depend on the text and the settings alone;
+ * what they say changes with jobs and results, so that nothing moves under the pointer.
+ */
+export class Lenses implements vscode.CodeLensProvider<KernelLens>, vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<void>();
+  private readonly subscriptions: Disposables;
+  private readonly refreshing = new Timer(() => this.changed.fire());
+
+  readonly onDidChangeCodeLenses = this.changed.event;
+
+  constructor(
+    private readonly kernels: Kernels,
+    private readonly results: Results,
+    private readonly jobs: Jobs,
+  ) {
+    this.subscriptions = [
+      this.changed,
+      results.onDidChange(() => this.refresh()),
+      jobs.onDidChange(() => this.refresh()),
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration('tilescope.lens')) this.refresh();
+      }),
+      vscode.languages.registerCodeLensProvider(kernelSelector, this),
+    ];
+  }
+
+  provideCodeLenses(document: vscode.TextDocument): KernelLens[] {
+    const roles = lensRoles(document);
+    const kernel = roles.length === 0 ? null : this.kernels.read(document);
+    if (kernel === null) return [];
+    return kernel.module.entryPoints.flatMap((entry) => {
+      const place = document.positionAt(entry.span.start);
+      return roles.map((role) => new KernelLens(new vscode.Range(place, place), role, document));
+    });
+  }
+
+  resolveCodeLens(lens: KernelLens): KernelLens {
+    lens.command = this.commandOf(lens);
+    return lens;
+  }
+
+  dispose(): void {
+    this.refreshing.dispose();
+    disposeAll(this.subscriptions);
+  }
+
+  private commandOf({ role, document }: KernelLens): vscode.Command {
+    const { l10n } = vscode;
+    const uri = document.uri;
+    if (role === 'result') {
+      const kernel = this.kernels.read(document);
+      const text = resultText(this.results.get(uri), kernel?.hash ?? '', l10n.t);
+      return { title: text, tooltip: l10n.t('Open the Kernel Lab'), command: 'tilescope.openLab', arguments: [uri] };
+    }
+    const running = this.jobs.running;
+    if (running?.job === role && running.uri === uri.toString()) {
+      const title = `$(sync~spin) ${runningText(role, running.progress, l10n.t)}`;
+      return { title, tooltip: l10n.t('Stop it'), command: 'tilescope.cancel' };
+    }
+    switch (role) {
+      case 'run':
+        return {
+          title: `$(play) ${l10n.t('Run')}`,
+          tooltip: l10n.t('Run once on the GPU and show the outputs'),
+          command: 'tilescope.runKernel',
+          arguments: [uri],
+        };
+      case 'compare':
+        return {
+          title: `$(check) ${l10n.t('Compare')}`,
+          tooltip: l10n.t('Compare the outputs with the float64 reference'),
+          command: 'tilescope.compareKernel',
+          arguments: [uri],
+        };
+      case 'benchmark':
+        return {
+          title: `$(dashboard) ${l10n.t('Benchmark')}`,
+          tooltip: l10n.t('Compare, then measure the GPU time'),
+          command: 'tilescope.benchmarkKernel',
+          arguments: [uri],
+        };
+    }
+  }
+
+  private refresh(): void {
+    this.refreshing.startOnce(refreshPauseMs);
+  }
+}
+
+function lensRoles(document: vscode.TextDocument): readonly (Job | 'result')[] {
+  const settings = vscode.workspace.getConfiguration('tilescope.lens', document);
+  if (!settings.get<boolean>('enabled', true)) return [];
+  const roles: readonly (Job | 'result')[] = ['run', 'compare', 'benchmark', 'result'];
+  return roles.filter((role) => settings.get<boolean>(role, true));
+}

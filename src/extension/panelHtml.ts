@@ -1,0 +1,39 @@
+import * as vscode from 'vscode';
+
+/** The page of the Kernel Lab: one script with a nonce, its style sheets, nothing else from anywhere. */
+export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): string {
+  const nonce = makeNonce();
+  const file = (name: string): string =>
+    escapeHtml(webview.asWebviewUri(vscode.Uri.joinPath(extensionUri, 'dist', name)).toString());
+  const policy = [
+    "default-src 'none'",
+    `script-src 'nonce-${nonce}'`,
+    `style-src ${webview.cspSource}`,
+    `font-src ${webview.cspSource}`,
+    `img-src ${webview.cspSource} blob: data:`,
+    'worker-src blob:',
+  ].join('; ');
+  return `<!doctype html>
+<html lang="${escapeHtml(vscode.env.language)}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${escapeHtml(policy)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" id="vscode-codicon-stylesheet" href="${file('codicon.css')}">
+<link rel="stylesheet" href="${file('lab.css')}">
+<title>${escapeHtml(vscode.l10n.t('Kernel Lab'))}</title>
+</head>
+<body>
+<tilescope-lab></tilescope-lab>
+<script nonce="${nonce}" src="${file('webview.js')}"></script>
+</body>
+</html>`;
+}
+
+function makeNonce(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}

@@ -1,0 +1,70 @@
+import * as vscode from 'vscode';
+import { mechanisms } from '../core/attention/catalogue.js';
+import { kernelSkeleton } from './skeleton.js';
+
+/** A built-in kernel: a file under `shaders/`, copied as it stands. */
+export interface BuiltinKernel {
+  readonly path: string;
+  readonly title: string;
+}
+
+/** The built-in kernels, simple ones first. A list, because a web extension host cannot read its own folders. */
+export const builtinKernels: readonly BuiltinKernel[] = [
+  { path: 'softmax/naive.wgsl', title: 'Softmax attention, naive' },
+  { path: 'softmax/flash.wgsl', title: 'Softmax attention, flash' },
+  { path: 'linear/left-product.wgsl', title: 'Linear attention, left product' },
+  { path: 'linear/right-product.wgsl', title: 'Linear attention, right product' },
+  { path: 'lightning/lightning1.wgsl', title: 'Lightning Attention-1' },
+  { path: 'lightning/lightning2.wgsl', title: 'Lightning Attention-2' },
+];
+
+/** The sample that a first user meets. */
+export const samplePath = 'lightning/lightning2.wgsl';
+
+interface TemplateItem extends vscode.QuickPickItem {
+  readonly load?: () => Promise<string>;
+}
+
+/** Opens a built-in kernel as an untitled copy. */
+export async function openBuiltin(extensionUri: vscode.Uri, path: string): Promise<vscode.TextDocument> {
+  return openUntitled(await readBuiltin(extensionUri, path));
+}
+
+/** Lets the user choose a template and opens it as an untitled kernel; null where nothing was chosen. */
+export async function newKernel(extensionUri: vscode.Uri): Promise<vscode.TextDocument | null> {
+  const { l10n } = vscode;
+  const separator = (label: string): TemplateItem => ({ label, kind: vscode.QuickPickItemKind.Separator });
+  const items: TemplateItem[] = [
+    separator(l10n.t('Copies of built-in kernels')),
+    ...builtinKernels.map(({ path, title }) => ({
+      label: title,
+      description: path,
+      load: () => readBuiltin(extensionUri, path),
+    })),
+    separator(l10n.t('Bindings without mathematics')),
+    ...mechanisms.map((mechanism) => ({
+      label: mechanism.title,
+      description: mechanism.id,
+      detail: mechanism.summary,
+      load: () => Promise.resolve(kernelSkeleton(mechanism)),
+    })),
+  ];
+  const chosen = await vscode.window.showQuickPick(items, {
+    title: l10n.t('New Kernel from Template'),
+    placeHolder: l10n.t('What should the kernel start from?'),
+    matchOnDescription: true,
+  });
+  return chosen?.load === undefined ? null : openUntitled(await chosen.load());
+}
+
+/** Opens a text as a new untitled kernel in the editor. */
+export async function openUntitled(content: string): Promise<vscode.TextDocument> {
+  const document = await vscode.workspace.openTextDocument({ language: 'wgsl', content });
+  await vscode.window.showTextDocument(document);
+  return document;
+}
+
+async function readBuiltin(extensionUri: vscode.Uri, path: string): Promise<string> {
+  const bytes = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(extensionUri, 'shaders', path));
+  return new TextDecoder().decode(bytes);
+}
