@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { compareWithGolden, goldenAgreement, goldenOf, type GoldenEntry } from '../../../src/core/attention/golden.js';
+import { readSafetensors } from '../../../src/core/numerics/safetensors.js';
+
+const folder = new URL('../../goldens/', import.meta.url);
+const index = JSON.parse(readFileSync(new URL('index.json', folder), 'utf8')) as { cases: GoldenEntry[] };
+
+function tensorsOf(entry: GoldenEntry): Parameters<typeof goldenOf>[1] {
+  const bytes = new Uint8Array(readFileSync(new URL(entry.file, folder)));
+  const file = readSafetensors(bytes.buffer);
+  if (!file.ok) throw new Error(file.message);
+  return file.tensors;
+}
+
+describe('the reference agrees with the golden vectors', () => {
+  it('has cases of all three operations', () => {
+    expect(new Set(index.cases.map(({ op }) => op))).toEqual(new Set(['attn', 'linattn', 'lightning']));
+    expect(index.cases).toHaveLength(23);
+  });
+
+  for (const entry of index.cases) {
+    for (const direction of ['forward', 'backward'] as const) {
+      it(`${entry.case} ${direction}`, () => {
+        const golden = goldenOf(entry, tensorsOf(entry), direction)!;
+        expect(golden).not.toBeNull();
+        const differences = compareWithGolden(golden);
+        expect(differences.map(({ tensor }) => tensor).length).toBeGreaterThanOrEqual(2);
+        for (const { tensor, relative } of differences) {
+          expect(relative, `${tensor} differs`).toBeLessThanOrEqual(goldenAgreement);
+        }
+      });
+    }
+  }
+
+  it('tells an operation it does not have from a mistake', () => {
+    const entry = { ...index.cases[0]!, op: 'gla' };
+    expect(goldenOf(entry, new Map(), 'forward')).toBeNull();
+  });
+
+  it('names a tensor that the file should have and does not', () => {
+    expect(() => goldenOf(index.cases[0]!, new Map(), 'forward')).toThrow(/no tensor q.*index\.json/);
+  });
+
+  it('sees a wrong reference', () => {
+    const entry = index.cases.find(({ case: name }) => name === 'attn__swa16_n100')!;
+    const golden = goldenOf(entry, tensorsOf(entry), 'forward')!;
+    const shifted = { ...golden, options: { ...golden.options, window: [16, 0] as const } };
+    expect(compareWithGolden(shifted)[0]!.relative).toBeGreaterThan(1e-3);
+  });
+});
