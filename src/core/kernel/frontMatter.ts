@@ -1,5 +1,5 @@
 import type { Span } from '../diagnostic.js';
-import { nearestName, suggestName } from './nearest.js';
+import { suggestName } from './nearest.js';
 import { Report } from './report.js';
 import { frontMatterFields, type FieldSchema, type ValueSchema } from './schema.js';
 import { entryOf, parseYaml, type YamlMap, type YamlNode } from './yamlTree.js';
@@ -204,15 +204,4 @@ export function nodeAt(frontMatter: FrontMatter, path: readonly (string | number
     else if (step !== 0) return null;
   }
   return node;
-}
-
-/** The schema's field that a key most likely means, for hover on misspelt keys. */
-export function fieldFor(key: string, fields: readonly FieldSchema[]): FieldSchema | null {
-  const exact = fields.find((field) => field.key === key);
-  if (exact) return exact;
-  const near = nearestName(
-    key,
-    fields.map((field) => field.key),
-  );
-  return fields.find((field) => field.key === near) ?? null;
 }
