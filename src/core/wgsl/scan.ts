@@ -9,7 +9,8 @@ export interface Scanned {
 }
 
 const identifierPattern = /[\p{XID_Start}_]\p{XID_Continue}*/uy;
-const numberPattern = /0[xX][\da-fA-F.]*(?:[pP][+-]?\d+)?[iufh]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[iufh]?/y;
+/** A number takes the letters right after it along, as in C, so that no macro is found in `1N`. */
+const numberPattern = /(?:0[xX][\da-fA-F.]*(?:[pP][+-]?\d+)?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\p{XID_Continue}*/uy;
 const newlinePattern = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/y;
 const blankPattern = /[ \t\u200e\u200f]+/y;
 const patterns: readonly (readonly [ScanKind, RegExp])[] = [
