@@ -1,4 +1,5 @@
 import type { Plan, PlannedBuffer } from '../core/kernel/model.js';
+import { poisonTensor } from '../core/kernel/tensor.js';
 import type { CompiledKernel, CompiledPass } from './compile.js';
 import type { OpenDevice } from './device.js';
 import { fault } from './failure.js';
@@ -7,9 +8,6 @@ import { scoped, type Patience } from './wait.js';
 
 /** The word around every output; a kernel that writes outside its tensor leaves another one. */
 export const guardWord = 0x5afec0de;
-
-/** What an output holds before a run: quiet NaNs no arithmetic produces, so that "never written" can be told apart. */
-export const outputPoison = { f32: 0x7fc05eed, f16: 0x7e5d7e5d } as const;
 
 /** What scratch holds before a run: other NaNs, so that reading what no pass wrote shows in the outputs. */
 export const scratchPoison = { f32: 0x7fc05c4a, f16: 0x7e4a7e4a, u32: 0x7fc05c4a, i32: 0x7fc05c4a } as const;
@@ -28,6 +26,8 @@ export interface BoundKernel {
   readonly plan: Plan;
   readonly buffers: readonly DeviceBuffer[];
   readonly passes: readonly { readonly compiled: CompiledPass; readonly groups: readonly GPUBindGroup[] }[];
+  /** Packed bytes of the inputs, by variable name. */
+  readonly inputs: ReadonlyMap<string, ArrayBuffer>;
   readonly dispose: () => void;
 }
 
@@ -41,7 +41,7 @@ const wholeWords = (byteLength: number): number => Math.ceil(byteLength / wordBy
 export async function bind(
   open: OpenDevice,
   kernel: CompiledKernel,
-  inputs: ReadonlyMap<string, Uint8Array>,
+  inputs: ReadonlyMap<string, ArrayBuffer>,
   patience: Patience,
 ): Promise<BoundKernel> {
   const created: GPUBuffer[] = [];
@@ -57,7 +57,7 @@ export async function bind(
       });
       for (const made of buffers) upload(open.device, made, inputs);
       const passes = kernel.passes.map((compiled) => ({ compiled, groups: bindPass(open.device, compiled, buffers) }));
-      return { plan: kernel.plan, buffers, passes, dispose };
+      return { plan: kernel.plan, buffers, passes, inputs, dispose };
     });
   } catch (error) {
     dispose();
@@ -83,18 +83,16 @@ export function isOutput({ content }: PlannedBuffer): boolean {
   return content.kind === 'tensor' && content.role === 'output';
 }
 
-function upload(device: GPUDevice, made: DeviceBuffer, inputs: ReadonlyMap<string, Uint8Array>): void {
+function upload(device: GPUDevice, made: DeviceBuffer, inputs: ReadonlyMap<string, ArrayBuffer>): void {
   const { content, variable } = made.planned;
   if (content.kind === 'scratch' || isOutput(made.planned)) return;
-  const bytes = content.kind === 'uniform' ? content.bytes : inputs.get(variable);
-  if (!bytes) throw fault('internal', `No values were given for the input "${variable}".`, null);
-  if (bytes.byteLength % wordBytes === 0) {
-    device.queue.writeBuffer(made.buffer, 0, bytes as Uint8Array<ArrayBuffer>);
-  } else {
-    const padded = new Uint8Array(wholeWords(bytes.byteLength));
-    padded.set(bytes);
-    device.queue.writeBuffer(made.buffer, 0, padded);
+  if (content.kind === 'uniform') {
+    device.queue.writeBuffer(made.buffer, 0, content.bytes.slice());
+    return;
   }
+  const bytes = inputs.get(variable);
+  if (!bytes) throw fault('internal', `No values were given for the input "${variable}".`, null);
+  device.queue.writeBuffer(made.buffer, 0, bytes);
 }
 
 function bindPass(device: GPUDevice, compiled: CompiledPass, buffers: readonly DeviceBuffer[]): GPUBindGroup[] {
@@ -109,14 +107,21 @@ function bindPass(device: GPUDevice, compiled: CompiledPass, buffers: readonly D
   );
 }
 
-/** Fills outputs with guards and "never written" NaNs, and scratch with NaNs of its own. */
+/**
+ * Makes ready for a run: outputs hold "never written" NaNs between guards, scratch holds NaNs of its own, and inputs
+ * that the kernel may write to hold their values again.
+ */
 export function poison(device: GPUDevice, bound: BoundKernel): void {
-  for (const { planned, buffer, offset, size } of bound.buffers) {
+  for (const made of bound.buffers) {
+    const { planned, buffer, offset, size } = made;
     const { content } = planned;
+    if (content.kind === 'tensor' && content.role === 'input' && planned.type === 'storage') {
+      upload(device, made, bound.inputs);
+    }
     if (content.kind === 'scratch') fill(device, buffer, 0, size, scratchPoison[content.format]);
     if (content.kind !== 'tensor' || content.role !== 'output') continue;
     fill(device, buffer, 0, offset, guardWord);
-    fill(device, buffer, offset, size, outputPoison[content.view.format]);
+    device.queue.writeBuffer(buffer, offset, poisonTensor(content.view, size));
     fill(device, buffer, offset + size, offset, guardWord);
   }
 }

@@ -41,7 +41,6 @@ export function inspect(open: OpenDevice, text: ShaderText, patience: Patience):
 export function compile(
   open: OpenDevice,
   plan: Plan,
-  text: ShaderText,
   overrideIds: ReadonlyMap<string, number>,
   patience: Patience,
 ): Promise<GpuResult<CompiledKernel>> {
@@ -50,7 +49,7 @@ export function compile(
     if (findings.length > 0) {
       throw fault('limits-exceeded', findings.join(' '), 'Choose smaller tiles or a smaller shape, or another adapter.');
     }
-    const { module, diagnostics } = await loadModule(open, text, patience);
+    const { module, diagnostics } = await loadModule(open, plan, patience);
     const errors = diagnostics.filter(({ severity }) => severity === 'error');
     if (errors.length > 0) {
       const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';

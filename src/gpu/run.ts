@@ -28,7 +28,7 @@ export interface LoadedKernel {
 export function load(
   open: OpenDevice,
   kernel: CompiledKernel,
-  inputs: ReadonlyMap<string, Uint8Array>,
+  inputs: ReadonlyMap<string, ArrayBuffer>,
   patience: Patience,
 ): Promise<GpuResult<LoadedKernel>> {
   return attempt(async () => {

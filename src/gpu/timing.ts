@@ -1,9 +1,9 @@
+import { median, settled } from '../core/numerics/statistics.js';
 import type { BoundKernel } from './buffers.js';
 import { openClock, openWallClock, type Clock } from './clock.js';
 import type { OpenDevice } from './device.js';
 import { attempt, fault, type GpuResult } from './failure.js';
 import { throwIfCancelled, type Patience } from './wait.js';
-import { median } from '../core/numerics/statistics.js';
 
 /** A measured kernel: nanoseconds per run (all passes), one number per sample. */
 export interface Measurement {
@@ -113,19 +113,10 @@ async function warmUp(
     throwIfCancelled(patience.signal);
     const time = await clock.batch(bound, runs, patience);
     if (time !== null) seen.push(time / runs);
-    if (hasSettled(seen)) return { warmupSamples: seen.length, settled: true };
+    if (settled(seen, plan.settleWindow, plan.settleTolerance)) return { warmupSamples: seen.length, settled: true };
     if (performance.now() - start > plan.budgetMs * plan.warmupShareOfBudget) break;
   }
   return { warmupSamples: seen.length, settled: false };
-}
-
-/** True once the median of the last few samples is within 2 % of the median of the few before. */
-function hasSettled(samples: readonly number[]): boolean {
-  const { settleWindow: window } = plan;
-  if (samples.length < 2 * window) return false;
-  const latest = median(samples.slice(-window));
-  const before = median(samples.slice(-2 * window, -window));
-  return Math.abs(latest - before) <= plan.settleTolerance * before;
 }
 
 async function sample(

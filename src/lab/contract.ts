@@ -179,4 +179,15 @@ export interface LabMethods {
     override: CaseOverride | null;
     seed: number;
   }) => Promise<Outcome<BenchmarkReport>>;
+  /**
+   * Compares one case on given inputs with given outputs, instead of generated ones. Shape and options are complete;
+   * inputs are base64 of little-endian float32, expected outputs of float64, in default layout. Inputs that the kernel
+   * binds and that are not given are zero.
+   */
+  verify: (params: {
+    kernel: KernelSource;
+    theCase: { readonly name: string; readonly shape: Shape; readonly options: Options };
+    inputs: Readonly<Record<string, string>>;
+    expected: Readonly<Record<string, string>>;
+  }) => Promise<Outcome<CaseVerdict>>;
 }

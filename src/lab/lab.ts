@@ -9,6 +9,7 @@ import type { DeviceInfo, LabFailure, LabMethods, Outcome } from './contract.js'
 import { outcome } from './failure.js';
 import { run } from './run.js';
 import { DeviceSession } from './session.js';
+import { verifyGiven } from './verifyGiven.js';
 import type { Bench } from './workbench.js';
 
 /** What a host may set for its lab. */
@@ -69,6 +70,7 @@ export function createLab(
     compare: ({ kernel, override, seed }, context) => job(context, (bench) => compare(bench, kernel, override, seed)),
     benchmark: ({ kernel, override, seed }, context) =>
       job(context, (bench) => benchmark(bench, kernel, override, seed)),
+    verify: (params, context) => job(context, (bench) => verifyGiven(bench, params)),
     dispose: () => session.discard(),
   };
 }

@@ -20,7 +20,7 @@ export interface NativeHostOptions {
 
 interface Child {
   readonly process: ChildProcess;
-  readonly channel: Channel<NativeMethods, Record<never, never>>;
+  readonly channel: Channel<NativeMethods, Record<string, never>>;
   /** Resolves with words for people once the process is gone. */
   readonly gone: Promise<string>;
   readonly hung: () => boolean;
@@ -147,7 +147,7 @@ export class NativeHost {
       child.kill('SIGKILL');
     }, heartbeatMs);
 
-    const channel = new Channel<NativeMethods, Record<never, never>>(
+    const channel = new Channel<NativeMethods, Record<string, never>>(
       {
         post: (message) => {
           // A process that is just ending cannot be written to; its end is reported by `gone`.

@@ -38,7 +38,7 @@ function serve(): void {
       doomed = true;
     },
   });
-  const channel = new Channel<Record<never, never>, NativeMethods>(
+  const channel = new Channel<Record<string, never>, NativeMethods>(
     {
       post: (message) => {
         // The answer that tells of a given-up device is the last one: this process goes once it is on its way.

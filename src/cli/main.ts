@@ -1,0 +1,129 @@
+import { Command, CommanderError } from 'commander';
+import type { CaseOverride } from '../lab/contract.js';
+import { parseOptions, parseSeed, parseShape } from './arguments.js';
+import { benchCommand } from './bench.js';
+import { checkCommand } from './check.js';
+import { compareCommand } from './compare.js';
+import { deviceCommand } from './device.js';
+import { readKernels } from './files.js';
+import { goldenCommand } from './golden.js';
+import { listText } from './list.js';
+import { openSession, type Session } from './session.js';
+import { paintFor } from './text.js';
+import { exitCodes, UsageError, type ExitCode } from './usage.js';
+
+interface CommonFlags {
+  readonly json?: boolean;
+  readonly verbose?: boolean;
+}
+
+interface CaseFlags extends CommonFlags {
+  readonly shape?: Record<string, number>;
+  readonly options?: CaseOverride['options'];
+  readonly seed: number;
+}
+
+const epilogue = `
+Exit codes: 0 right, 1 a kernel is wrong, 2 wrong usage, 3 no device.
+FILES are kernels, folders of kernels or quoted globs, such as 'shaders/**/*.wgsl'.
+
+Environment:
+  TILESCOPE_DAWN_FLAGS   flags and toggles for Dawn, separated by spaces or semicolons, for example
+                         "backend=vulkan enable-dawn-features=allow_unsafe_apis" or "vulkan_enable_f16_on_nvidia";
+                         without it only timestamps are made exact (disable-dawn-features=timestamp_quantization)
+  TILESCOPE_TIMEOUT_MS   milliseconds after which a kernel counts as never ending (10000)
+  VK_ICD_FILENAMES       the Vulkan driver to use; without it and without a GPU, a software driver is looked for
+  NO_COLOR, FORCE_COLOR  colours off, colours on`;
+
+/** Runs the command line and returns the exit code. */
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  const paint = paintFor(process.stdout, process.env);
+  let code: ExitCode = exitCodes.right;
+  const withSession = async (verbose: boolean, work: (session: Session) => Promise<ExitCode>): Promise<void> => {
+    const session = openSession(paint, verbose);
+    try {
+      code = await work(session);
+    } finally {
+      session.progress(null);
+      await session.host.dispose();
+    }
+  };
+  const program = new Command('tilescope')
+    .description('Run attention kernels written in WGSL, compare them with float64 reference math, and measure them.')
+    .addHelpText('after', epilogue)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(paint.bad(text)) });
+
+  program
+    .command('list')
+    .description('list the mechanisms and the kernels that come along')
+    .option('--json', 'print JSON')
+    .action(({ json = false }: CommonFlags) => {
+      process.stdout.write(`${listText(paint, json)}\n`);
+    });
+  withCommonFlags(program.command('check <files...>'))
+    .description('find mistakes in kernel files, with the words of the driver')
+    .action((files: string[], { json = false, verbose = false }: CommonFlags) => {
+      const kernels = readKernels(files);
+      return withSession(verbose, (session) => checkCommand(session, { kernels, json }));
+    });
+  withCaseFlags(program.command('compare <files...>'))
+    .description('compare kernels with the reference: at their own shape and their cases, or at one shape')
+    .action((files: string[], flags: CaseFlags) => {
+      const kernels = readKernels(files);
+      const { json = false, seed, verbose = false } = flags;
+      return withSession(verbose, (session) =>
+        compareCommand(session, { kernels, override: overrideOf(flags), seed, json }),
+      );
+    });
+  withCaseFlags(program.command('bench <files...>'))
+    .description('measure kernels that are right')
+    .action((files: string[], flags: CaseFlags) => {
+      const kernels = readKernels(files);
+      const { json = false, seed, verbose = false } = flags;
+      return withSession(verbose, (session) =>
+        benchCommand(session, { kernels, override: overrideOf(flags), seed, json }),
+      );
+    });
+  withCommonFlags(program.command('golden <folder>'))
+    .description('check the references and the kernels against a folder of golden vectors')
+    .action((folder: string, { json = false, verbose = false }: CommonFlags) =>
+      withSession(verbose, (session) => goldenCommand(session, { folder, json })),
+    );
+  withCommonFlags(program.command('device'))
+    .description('show the GPU that kernels run on')
+    .action(({ json = false, verbose = false }: CommonFlags) =>
+      withSession(verbose, (session) => deviceCommand(session, json)),
+    );
+
+  await program.parseAsync(argv, { from: 'user' });
+  return code;
+}
+
+function withCommonFlags(command: Command): Command {
+  return command.option('--json', 'print JSON').option('--verbose', 'show what the driver writes to stderr');
+}
+
+function withCaseFlags(command: Command): Command {
+  return withCommonFlags(command)
+    .option('--shape <sizes>', 'sizes that replace the file\'s own, e.g. seqlen=300,headDim=64', parseShape)
+    .option('--options <values>', 'options that replace the file\'s own, e.g. causal=false,window=[15,0]', parseOptions)
+    .option('--seed <number>', 'seed of the inputs', parseSeed, 1);
+}
+
+function overrideOf({ shape, options }: CaseFlags): CaseOverride | null {
+  return shape || options ? { shape: shape ?? {}, options: options ?? {} } : null;
+}
+
+function codeOf(error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.right : exitCodes.usage;
+  if (error instanceof UsageError) {
+    process.stderr.write(`${error.message}\n`);
+    return exitCodes.usage;
+  }
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return exitCodes.wrong;
+}
+
+// The launcher that imports this module hands `process.exitCode` on.
+process.exitCode = await main(process.argv.slice(2)).catch(codeOf);

@@ -1,0 +1,80 @@
+import { completeOptions, completeShape } from '../core/attention/catalogue.js';
+import type { Computation, Mechanism, OptionValue } from '../core/attention/mechanism.js';
+import type { Kernel, KernelCase, Plan } from '../core/kernel/model.js';
+import { planKernel } from '../core/kernel/plan.js';
+import { readKernel } from '../core/kernel/read.js';
+import type { CaseOverride, KernelSource } from './contract.js';
+import { invalidKernel, LabFault } from './failure.js';
+
+/** A kernel file without mistakes, and the computation it promises. */
+export interface ReadyKernel {
+  readonly kernel: Kernel;
+  readonly mechanism: Mechanism;
+  readonly computation: Computation;
+}
+
+/** Reads a kernel file; throws `invalid-kernel` with all its errors where it cannot be run. */
+export function readyKernel({ name, text }: KernelSource): ReadyKernel {
+  const kernel = readKernel(text, name);
+  if (!kernel) {
+    throw new LabFault({
+      kind: 'invalid-kernel',
+      message: `${name} has no front matter, so Tilescope cannot tell what it computes.`,
+      remedy: 'Begin the file with a comment /*--- mechanism: … ---*/.',
+      diagnostics: [],
+    });
+  }
+  const { mechanism, computation, diagnostics } = kernel;
+  if (diagnostics.some(({ severity }) => severity === 'error') || !mechanism || !computation) {
+    throw invalidKernel(diagnostics);
+  }
+  return { kernel, mechanism, computation };
+}
+
+/**
+ * The case a job is about: the file's own shape and options, with those of an override in their place. A dimension
+ * that equals the one it follows in the file (headsKv and heads, say) follows it in the override too, and an option
+ * that is what its shape makes it (a scale of headDim^-1/2) does likewise.
+ */
+export function chosenCase({ kernel, mechanism }: ReadyKernel, override: CaseOverride | null): KernelCase {
+  if (!override) return { name: 'own shape', shape: kernel.shape, options: kernel.options };
+  rejectStrangers(mechanism, override);
+  const kept: Record<string, number> = {};
+  for (const { name, fallback } of mechanism.dimensions) {
+    const follows = typeof fallback === 'string' && kernel.shape[name] === kernel.shape[fallback];
+    if (!follows) kept[name] = kernel.shape[name]!;
+  }
+  const shape = completeShape(mechanism, { ...kept, ...override.shape });
+  const usual = completeOptions(mechanism, kernel.shape, {});
+  const keptOptions: Record<string, OptionValue> = {};
+  for (const [name, value] of Object.entries(kernel.options)) {
+    if (JSON.stringify(usual[name]) !== JSON.stringify(value)) keptOptions[name] = value;
+  }
+  const options = completeOptions(mechanism, shape, { ...keptOptions, ...override.options });
+  const problem = mechanism.validate(shape, options);
+  if (problem !== null) throw wrongCase(problem);
+  return { name: 'chosen shape', shape, options };
+}
+
+function rejectStrangers(mechanism: Mechanism, override: CaseOverride): void {
+  const dimensions = mechanism.dimensions.map(({ name }) => name);
+  const options = mechanism.options.map(({ name }) => name);
+  for (const name of Object.keys(override.shape)) {
+    if (!dimensions.includes(name)) throw wrongCase(`${mechanism.id} has no dimension "${name}".`, dimensions);
+  }
+  for (const name of Object.keys(override.options)) {
+    if (!options.includes(name)) throw wrongCase(`${mechanism.id} has no option "${name}".`, options);
+  }
+}
+
+function wrongCase(message: string, known: readonly string[] = []): LabFault {
+  const remedy = known.length > 0 ? `It has ${known.join(', ')}.` : 'Choose another shape or other options.';
+  return new LabFault({ kind: 'invalid-kernel', message, remedy, diagnostics: [] });
+}
+
+/** The plan of a kernel for a case; throws `invalid-kernel` where there is none. */
+export function planCase({ kernel }: ReadyKernel, { shape, options }: KernelCase): Plan {
+  const result = planKernel(kernel, shape, options);
+  if (!result.ok) throw invalidKernel(result.diagnostics);
+  return result.plan;
+}

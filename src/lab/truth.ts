@@ -1,0 +1,41 @@
+import type { Computation, Inputs, ReferenceTensor } from '../core/attention/mechanism.js';
+import type { KernelCase, Plan } from '../core/kernel/model.js';
+import { roundTo } from '../core/numerics/ulp.js';
+import { breathe, type Bench } from './workbench.js';
+
+/** What a case is judged by: its inputs, the right outputs in float64, and the naive algorithm's in float32. */
+export interface Truth {
+  /** The inputs the kernel binds, every value as the kernel's storage holds it. */
+  readonly inputs: Inputs;
+  readonly reference: Readonly<Record<string, ReferenceTensor>>;
+  readonly baseline: Readonly<Record<string, ReferenceTensor>>;
+}
+
+/** The inputs that a plan binds, rounded to the format it stores each in. Those it does not bind count as absent. */
+export function storedInputs(plan: Plan, given: Inputs): Inputs {
+  const inputs: Record<string, Float32Array> = {};
+  for (const { content } of plan.buffers) {
+    if (content.kind !== 'tensor' || content.role !== 'input') continue;
+    const values = given[content.tensor];
+    if (!values) continue;
+    inputs[content.tensor] = content.view.format === 'f16' ? values.map((value) => roundTo('f16', value)) : values;
+  }
+  return inputs;
+}
+
+/** Generates the inputs of a case from a seed and calculates what they must lead to. */
+export async function calculateTruth(
+  bench: Bench,
+  computation: Computation,
+  { shape, options }: KernelCase,
+  plan: Plan,
+  seed: number,
+): Promise<Truth> {
+  const inputs = storedInputs(plan, computation.generate(shape, options, seed));
+  await breathe(bench);
+  const reference = computation.reference(inputs, shape, options, 'f64', bench.referenceBudget);
+  await breathe(bench);
+  const baseline = computation.reference(inputs, shape, options, 'f32', bench.referenceBudget);
+  await breathe(bench);
+  return { inputs, reference, baseline };
+}
