@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { createCommands } from './commands.js';
 import { Diagnostics } from './diagnostics.js';
 import { DriverChecks } from './driverChecks.js';
+import { registerCompletion, registerHover } from './frontMatterHelp.js';
 import { Gpu } from './gpu.js';
 import { Jobs } from './jobs.js';
 import { Kernels } from './kernels.js';
@@ -35,6 +36,8 @@ export function activate(context: vscode.ExtensionContext): void {
     new DriverChecks(kernels, diagnostics, jobs, panel, log),
     new Lenses(kernels, results, jobs),
     new StatusBar(kernels, results, jobs),
+    registerCompletion(),
+    registerHover(),
     followContext(kernels, jobs),
     ...Object.entries(commands).map(([id, command]) => vscode.commands.registerCommand(id, command)),
     vscode.window.registerWebviewPanelSerializer(labViewType, {

@@ -77,10 +77,7 @@ function isOverride(value: unknown): value is CaseOverride {
 
 function isStamped(value: unknown): boolean {
   return (
-    isObject(value) &&
-    typeof value.at === 'number' &&
-    isObject(value.report) &&
-    typeof value.report.hash === 'string'
+    isObject(value) && typeof value.at === 'number' && isObject(value.report) && typeof value.report.hash === 'string'
   );
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { completeShape, mechanisms } from '../../../src/core/attention/catalogue.js';
 import { formatOverride, parseOverride, remember, resolveDimension } from '../../../src/extension/overrides.js';
+import type { CaseOverride } from '../../../src/lab/contract.js';
 import { english } from './english.js';
 
 const softmax = mechanisms.find(({ id }) => id === 'softmax-attention')!;
@@ -46,7 +47,7 @@ describe('an override as text', () => {
 
 describe('recent overrides', () => {
   it('hold each choice once, the latest first, up to the limit', () => {
-    const of = (seqlen: number): { shape: { seqlen: number }; options: object } => ({ shape: { seqlen }, options: {} });
+    const of = (seqlen: number): CaseOverride => ({ shape: { seqlen }, options: {} });
     const recent = [1, 2, 3, 2].reduce((list, n) => remember(list, of(n), 2), remember([], of(9), 2));
     expect(recent).toEqual([of(2), of(3)]);
   });
