@@ -31,7 +31,7 @@ Environment:
   TILESCOPE_DAWN_FLAGS   flags and toggles for Dawn, separated by spaces or semicolons, for example
                          "backend=vulkan enable-dawn-features=allow_unsafe_apis" or "vulkan_enable_f16_on_nvidia";
                          without it only timestamps are made exact (disable-dawn-features=timestamp_quantization)
-  TILESCOPE_TIMEOUT_MS   milliseconds after which a kernel counts as never ending (10000)
+  TILESCOPE_TIMEOUT_MS   milliseconds after which a kernel counts as never ending (10000; software: 60000)
   VK_ICD_FILENAMES       the Vulkan driver to use; without it and without a GPU, a software driver is looked for
   NO_COLOR, FORCE_COLOR  colours off, colours on`;
 

@@ -49,7 +49,8 @@ export function compile(
     if (findings.length > 0) {
       throw fault('limits-exceeded', findings.join(' '), 'Choose smaller tiles or a smaller shape, or another adapter.');
     }
-    const { module, diagnostics } = await loadModule(open, plan, patience);
+    const shader = await cachedShader(open, plan, patience);
+    const { diagnostics } = shader;
     const errors = diagnostics.filter(({ severity }) => severity === 'error');
     if (errors.length > 0) {
       const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
@@ -57,17 +58,34 @@ export function compile(
     }
     const passes: CompiledPass[] = [];
     for (const planned of plan.passes) {
-      passes.push(await compilePass(open, plan, planned, module, overrideIds, patience));
+      passes.push(await compilePass(open, plan, planned, shader, overrideIds, patience));
     }
     return { plan, passes, diagnostics };
   });
 }
 
-async function loadModule(
-  open: OpenDevice,
-  text: ShaderText,
-  patience: Patience,
-): Promise<{ module: GPUShaderModule; diagnostics: Diagnostic[] }> {
+interface Shader {
+  readonly module: GPUShaderModule;
+  readonly diagnostics: Diagnostic[];
+}
+
+/** The shader a device compiled last, with the pipelines made from it: the cases of a kernel differ in little else. */
+interface CachedShader extends Shader {
+  readonly code: string;
+  readonly pipelines: Map<string, Pick<CompiledPass, 'pipeline'> & { readonly layouts: GPUBindGroupLayout[] }>;
+}
+
+const shaders = new WeakMap<GPUDevice, CachedShader>();
+
+async function cachedShader(open: OpenDevice, plan: Plan, patience: Patience): Promise<CachedShader> {
+  const cached = shaders.get(open.device);
+  if (cached?.code === plan.code) return cached;
+  const made = { ...(await loadModule(open, plan, patience)), code: plan.code, pipelines: new Map() };
+  shaders.set(open.device, made);
+  return made;
+}
+
+async function loadModule(open: OpenDevice, text: ShaderText, patience: Patience): Promise<Shader> {
   const { device } = open;
   // A wrong text is also a validation error of the device; its message repeats what the compilation info says better.
   device.pushErrorScope('validation');
@@ -108,34 +126,51 @@ async function compilePass(
   open: OpenDevice,
   plan: Plan,
   planned: PlannedPass,
-  module: GPUShaderModule,
+  shader: CachedShader,
   overrideIds: ReadonlyMap<string, number>,
   patience: Patience,
 ): Promise<CompiledPass> {
-  const { device } = open;
   const used = plan.buffers.filter(({ variable }) => planned.variables.includes(variable));
   const groupCount = used.reduce((count, { group }) => Math.max(count, group + 1), 0);
+  const groups = Array.from({ length: groupCount }, (_, group) => used.filter((buffer) => buffer.group === group));
   const constants = Object.fromEntries(
     Object.entries(plan.constants).map(([name, value]) => [String(overrideIds.get(name) ?? name), value]),
   );
-  return scoped(open, `Preparing the entry point "${planned.entry}"`, patience, async () => {
-    const groups = Array.from({ length: groupCount }, (_, group) => {
-      const buffers = used.filter((buffer) => buffer.group === group);
-      const entries = buffers.map(({ binding, type }) => ({
-        binding,
-        visibility: GPUShaderStage.COMPUTE,
-        buffer: { type },
-      }));
-      return { layout: device.createBindGroupLayout({ entries }), buffers };
-    });
-    const layout = device.createPipelineLayout({ bindGroupLayouts: groups.map((group) => group.layout) });
+  const bindings = groups.map((buffers) => buffers.map(({ binding, type }) => [binding, type]));
+  const key = JSON.stringify([planned.entry, constants, bindings]);
+  const made = shader.pipelines.get(key) ?? (await makePipeline(open, planned.entry, shader, groups, constants, patience));
+  shader.pipelines.set(key, made);
+  const { pipeline, layouts } = made;
+  return { planned, pipeline, groups: groups.map((buffers, group) => ({ layout: layouts[group]!, buffers })) };
+}
+
+async function makePipeline(
+  open: OpenDevice,
+  entryPoint: string,
+  { module }: Shader,
+  groups: readonly (readonly PlannedBuffer[])[],
+  constants: Record<string, number>,
+  patience: Patience,
+): Promise<{ pipeline: GPUComputePipeline; layouts: GPUBindGroupLayout[] }> {
+  const { device } = open;
+  return scoped(open, `Preparing the entry point "${entryPoint}"`, patience, async () => {
+    const layouts = groups.map((buffers) =>
+      device.createBindGroupLayout({
+        entries: buffers.map(({ binding, type }) => ({
+          binding,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type },
+        })),
+      }),
+    );
+    const layout = device.createPipelineLayout({ bindGroupLayouts: layouts });
     const request = device
-      .createComputePipelineAsync({ layout, compute: { module, entryPoint: planned.entry, constants } })
+      .createComputePipelineAsync({ layout, compute: { module, entryPoint, constants } })
       .catch((error: unknown) => {
-        throw pipelineFault(planned.entry, error);
+        throw pipelineFault(entryPoint, error);
       });
-    const pipeline = await wait(open, request, `Compiling "${planned.entry}"`, patience);
-    return { planned, pipeline, groups };
+    const pipeline = await wait(open, request, `Compiling "${entryPoint}"`, patience);
+    return { pipeline, layouts };
   });
 }
 

@@ -13,20 +13,20 @@ import type { Bench } from './workbench.js';
  * the file's own shape. Mistakes in the front matter are not repeated here: whoever holds the text knows them already.
  */
 export async function check(bench: Bench, { name, text }: KernelSource): Promise<CheckReport> {
-  const { open, patience, info } = bench;
+  const { open, compilePatience, info } = bench;
   const kernel = readKernel(text, name);
   const planned = kernel && planKernel(kernel, kernel.shape, kernel.options);
   const plan = planned?.ok ? planned.plan : null;
   const shader = plan ?? kernel?.module ?? { code: text, toSource: (offset: number) => offset };
-  const findings = unwrap(await inspect(open, shader, patience));
+  const findings = unwrap(await inspect(open, shader, compilePatience));
   const broken = findings.some(({ severity }) => severity === 'error');
   const more = kernel && plan && !broken ? await checkPipelines(bench, kernel, plan) : [];
   return { hash: kernel?.hash ?? hashText(text), diagnostics: [...findings, ...more], device: info };
 }
 
-async function checkPipelines({ open, patience }: Bench, kernel: Kernel, plan: Plan): Promise<Diagnostic[]> {
+async function checkPipelines({ open, compilePatience }: Bench, kernel: Kernel, plan: Plan): Promise<Diagnostic[]> {
   const ids = kernel.module.overrides.flatMap(({ name, id }) => (id === null ? [] : [[name, id] as const]));
-  const result = await compile(open, plan, new Map(ids), patience);
+  const result = await compile(open, plan, new Map(ids), compilePatience);
   if (result.ok) return [];
   const { kind, message, remedy } = result.failure;
   if (kind !== 'validation-error' && kind !== 'limits-exceeded' && kind !== 'compile-error') {

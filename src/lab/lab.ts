@@ -14,8 +14,11 @@ import type { Bench } from './workbench.js';
 
 /** What a host may set for its lab. */
 export interface LabSettings {
-  /** Milliseconds one submission may take before its kernel counts as never ending. */
-  readonly timeoutMs: number;
+  /**
+   * Milliseconds one submission may take before its kernel counts as never ending; null gives a GPU 10 s and a software
+   * adapter, which may be that slow with a good kernel, a minute.
+   */
+  readonly timeoutMs: number | null;
   /** Multiply-adds the reference of one case may cost before rows are sampled. */
   readonly referenceBudget: number;
   /** Gets rid of a device that no longer answers. Closing it can block for as long as the kernel runs. */
@@ -29,10 +32,14 @@ export type Lab = Handlers<LabMethods> & {
 };
 
 const defaults: LabSettings = {
-  timeoutMs: 10_000,
+  timeoutMs: null,
   referenceBudget: 1e9,
   abandon: (open) => open.device.destroy(),
 };
+
+const submissionMs = { gpu: 10_000, software: 60_000 } as const;
+/** Compilers take their time, but they end. */
+const compilationMs = 180_000;
 
 /**
  * A lab on the device `acquireDevice` opens. Jobs run one at a time, in the order they were asked for; a device that
@@ -53,7 +60,10 @@ export function createLab(
         throwIfCancelled(signal);
         const open = await session.device();
         const info: DeviceInfo = { ...open.description, host };
-        return work({ open, info, referenceBudget, patience: { timeoutMs, signal }, report });
+        const runMs = timeoutMs ?? (info.software ? submissionMs.software : submissionMs.gpu);
+        const patience = { timeoutMs: runMs, signal };
+        const compilePatience = { timeoutMs: Math.max(compilationMs, runMs), signal };
+        return work({ open, info, referenceBudget, patience, compilePatience, report });
       });
       if (!result.ok) await recover(session, result.failure);
       return result;

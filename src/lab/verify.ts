@@ -21,13 +21,13 @@ export interface VerifiedCase {
 
 /** Compiles a plan and puts it on the device with its inputs. The caller disposes of it. Throws its failures. */
 export async function loadPlan(
-  { open, patience }: Bench,
+  { open, patience, compilePatience }: Bench,
   { kernel }: ReadyKernel,
   plan: Plan,
   inputs: Truth['inputs'],
 ): Promise<LoadedKernel> {
   const ids = kernel.module.overrides.flatMap(({ name, id }) => (id === null ? [] : [[name, id] as const]));
-  const compiled = unwrap(await compile(open, plan, new Map(ids), patience));
+  const compiled = unwrap(await compile(open, plan, new Map(ids), compilePatience));
   const packed = new Map<string, ArrayBuffer>();
   for (const { variable, content, byteLength } of plan.buffers) {
     if (content.kind !== 'tensor' || content.role !== 'input') continue;

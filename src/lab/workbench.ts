@@ -8,7 +8,9 @@ export interface Bench {
   readonly info: DeviceInfo;
   /** Multiply-adds the reference of one case may cost before rows are sampled. */
   readonly referenceBudget: number;
+  /** For what the kernel is asked to do, and for the compiler. */
   readonly patience: Patience;
+  readonly compilePatience: Patience;
   readonly report: (progress: Progress) => void;
 }
 
