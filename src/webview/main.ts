@@ -1,0 +1,89 @@
+import { Channel } from '../lab/channel.js';
+import type { HostMethods, PageMethods } from '../lab/panel.js';
+import type { Actions } from './actions.js';
+import { StripPlot } from './benchmark/strip-plot.js';
+import { CaseTable } from './compare/case-table.js';
+import { MapFigure } from './compare/map-figure.js';
+import { WorstTable } from './compare/worst-table.js';
+import { createPageLab, observed } from './gpu-host.js';
+import { LabPage } from './lab-page.js';
+import { readPageState } from './page-state.js';
+import { ChartFigure } from './picture/chart-figure.js';
+import { ErrorHistogramPicture } from './picture/error-histogram.js';
+import { HeatMap } from './picture/heat-map.js';
+import { PlanePicker } from './picture/plane-picker.js';
+import { RowCurves } from './picture/row-curves.js';
+import { ShapeBar } from './shell/shape-bar.js';
+import { t } from './strings.js';
+import { registerControls } from './toolkit.js';
+import { acquireWindow } from './vscode-api.js';
+
+const elements: Readonly<Record<string, CustomElementConstructor>> = {
+  'tilescope-cases': CaseTable,
+  'tilescope-chart-figure': ChartFigure,
+  'tilescope-curves': RowCurves,
+  'tilescope-heat-map': HeatMap,
+  'tilescope-histogram': ErrorHistogramPicture,
+  'tilescope-map-figure': MapFigure,
+  'tilescope-planes': PlanePicker,
+  'tilescope-shape-bar': ShapeBar,
+  'tilescope-strip': StripPlot,
+  'tilescope-worst': WorstTable,
+  'tilescope-lab': LabPage,
+};
+
+function connect(page: LabPage): Channel<HostMethods, PageMethods> {
+  const ties = acquireWindow();
+  const lab = createPageLab();
+  const channel = new Channel<HostMethods, PageMethods>(ties.port, {
+    ...observed(lab, (progress) => (page.progress = progress)),
+    show: ({ snapshot }) => {
+      page.show(snapshot);
+      return Promise.resolve(null);
+    },
+  });
+  const ask = (request: Promise<null>): void => {
+    request.catch((error: unknown) => {
+      page.trouble = t(
+        'The extension did not take the request: {0}',
+        error instanceof Error ? error.message : String(error),
+      );
+    });
+  };
+  const actions: Actions = {
+    start: (job) => ask(channel.call('start', { job })),
+    cancel: () => ask(channel.call('cancel', null)),
+    setOverride: (override) => ask(channel.call('setOverride', { override })),
+    setTab: (tab) => ask(channel.call('setTab', { tab })),
+    reveal: (start, end) => ask(channel.call('reveal', { start, end })),
+    command: (command) => ask(channel.call('command', { command })),
+    saveText: (suggestedName, text) => ask(channel.call('save', { suggestedName, text, base64: null })),
+    savePng: (suggestedName, base64) => {
+      ask(base64.then((bytes) => channel.call('save', { suggestedName, text: null, base64: bytes })));
+    },
+    look: () => undefined,
+  };
+  page.connect(actions, readPageState(ties.loadState()), ties.saveState);
+  window.addEventListener('pagehide', () => {
+    channel.dispose();
+    lab.dispose();
+  });
+  return channel;
+}
+
+async function start(page: LabPage): Promise<void> {
+  const channel = connect(page);
+  try {
+    page.show(await channel.call('ready', null));
+  } catch (error) {
+    page.trouble = t(
+      'The extension did not answer: {0}. Close this panel and open it again.',
+      error instanceof Error ? error.message : String(error),
+    );
+  }
+}
+
+registerControls();
+for (const [name, element] of Object.entries(elements)) customElements.define(name, element);
+const page = document.querySelector('tilescope-lab');
+if (page instanceof LabPage) void start(page);

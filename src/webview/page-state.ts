@@ -1,0 +1,44 @@
+import type { Tab } from '../lab/panel.js';
+
+/** What the page itself remembers across a reload: which kernel, and what of its result was looked at. */
+export interface PageState {
+  readonly uri: string | null;
+  readonly tab: Tab;
+  /** Names, so that a selection survives a new result; null for the first. */
+  readonly caseName: string | null;
+  readonly tensor: string | null;
+  /** Null for the first plane in which something is wrong. */
+  readonly plane: number | null;
+  /** Place in the list of worst elements whose row is shown. */
+  readonly worst: number;
+}
+
+/** The state of a page that has never been used. */
+export const freshState: PageState = { uri: null, tab: 'compare', caseName: null, tensor: null, plane: null, worst: 0 };
+
+/** Reads a saved state; whatever is missing or of another kind (an older version's) takes its fresh value. */
+export function readPageState(saved: unknown): PageState {
+  if (typeof saved !== 'object' || saved === null) return freshState;
+  const fields = new Map<string, unknown>(Object.entries(saved));
+  const text = (name: string): string | null => {
+    const value = fields.get(name);
+    return typeof value === 'string' ? value : null;
+  };
+  const index = (name: string): number | null => {
+    const value = fields.get(name);
+    return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : null;
+  };
+  return {
+    uri: text('uri'),
+    tab: fields.get('tab') === 'benchmark' ? 'benchmark' : 'compare',
+    caseName: text('caseName'),
+    tensor: text('tensor'),
+    plane: index('plane'),
+    worst: index('worst') ?? 0,
+  };
+}
+
+/** The state after the panel turned to another kernel: the tab stays, the selection starts again. */
+export function forKernel(state: PageState, uri: string): PageState {
+  return state.uri === uri ? state : { ...freshState, tab: state.tab, uri };
+}
