@@ -1,6 +1,6 @@
 /*---
 mechanism: lightning-attention
-shape: { batch: 1, heads: 8, seqlen: 2048, headDim: 64 }
+shape: { batch: 1, heads: 8, seqlen: 1024, headDim: 64 }
 passes:
   - { entry: attend, workgroups: [ceil(seqlen / TILE_M), heads * ceil(headDimV / 128), batch] }
 tune:

@@ -1,12 +1,12 @@
 /*---
 mechanism: softmax-attention
-shape: { batch: 1, heads: 8, seqlen: 1024, headDim: 64 }
+shape: { batch: 1, heads: 8, seqlen: 512, headDim: 64 }
 scratch:
   scores: f32[batch, heads, seqlen, seqlenK]
 passes:
   - { entry: multiply_queries_keys, workgroups: [ceil(seqlenK / 16), ceil(seqlen / 16), batch * heads] }
   - { entry: softmax_rows, workgroups: [ceil(seqlen / 64), heads, batch] }
-  - { entry: multiply_weights_values, workgroups: [ceil(headDimV / 16), ceil(seqlen / 16), batch * heads] }
+  - { entry: multiply_weights_values, workgroups: [ceil(headDimV / 32), ceil(seqlen / 8), batch * heads] }
 ---*/
 
 // Softmax attention as the textbook writes it, one pass a line:
@@ -23,7 +23,7 @@ struct Params {
   heads_kv: u32,
   seqlen: u32,
   seqlen_k: u32,
-  head_dim: u32,
+  head_dim: u32, // a multiple of 4, as is head_dim_v
   head_dim_v: u32,
   causal: u32,
   window_left: i32,
@@ -32,10 +32,10 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> q: array<f32>; // [batch, heads, seqlen, headDim]
-@group(0) @binding(2) var<storage, read> k: array<f32>; // [batch, headsKv, seqlenK, headDim]
-@group(0) @binding(3) var<storage, read> v: array<f32>; // [batch, headsKv, seqlenK, headDimV]
-@group(0) @binding(4) var<storage, read_write> o: array<f32>; // [batch, heads, seqlen, headDimV]
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>; // [batch, heads, seqlen, headDim]
+@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>; // [batch, headsKv, seqlenK, headDim]
+@group(0) @binding(3) var<storage, read> v: array<vec4<f32>>; // [batch, headsKv, seqlenK, headDimV]
+@group(0) @binding(4) var<storage, read_write> o: array<vec4<f32>>; // [batch, heads, seqlen, headDimV]
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>; // [batch, heads, seqlen]
 @group(0) @binding(6) var<storage, read_write> scores: array<f32>; // [batch, heads, seqlen, seqlenK]
 
@@ -59,18 +59,20 @@ fn kv_head(batch_head: u32) -> u32 {
   return batch * params.heads_kv + head / (params.heads / params.heads_kv);
 }
 
+// One invocation per score. Scores of keys that a query must not see are left out: the softmax does not look at them.
 @compute @workgroup_size(16, 16)
 fn multiply_queries_keys(@builtin(global_invocation_id) id: vec3<u32>) {
   let j = id.x;
   let i = id.y;
-  if (i >= params.seqlen || j >= params.seqlen_k) {
+  if (i >= params.seqlen || j >= params.seqlen_k || !is_visible(i, j)) {
     return;
   }
-  let query = (id.z * params.seqlen + i) * params.head_dim;
-  let key = (kv_head(id.z) * params.seqlen_k + j) * params.head_dim;
+  let width = params.head_dim / 4u;
+  let query = (id.z * params.seqlen + i) * width;
+  let key = (kv_head(id.z) * params.seqlen_k + j) * width;
   var sum = 0.0;
-  for (var d = 0u; d < params.head_dim; d++) {
-    sum += q[query + d] * k[key + d];
+  for (var d = 0u; d < width; d++) {
+    sum += dot(q[query + d], k[key + d]);
   }
   scores[(id.z * params.seqlen + i) * params.seqlen_k + j] = params.scale * sum;
 }
@@ -113,18 +115,20 @@ fn softmax_rows(@builtin(global_invocation_id) id: vec3<u32>) {
   lse[row] = row_max + log(row_sum);
 }
 
-@compute @workgroup_size(16, 16)
+// One invocation per vec4 of the output.
+@compute @workgroup_size(8, 8)
 fn multiply_weights_values(@builtin(global_invocation_id) id: vec3<u32>) {
-  let d = id.x;
+  let width = params.head_dim_v / 4u;
   let i = id.y;
-  if (i >= params.seqlen || d >= params.head_dim_v) {
+  let column = id.x;
+  if (i >= params.seqlen || column >= width) {
     return;
   }
   let weights = (id.z * params.seqlen + i) * params.seqlen_k;
-  let values = kv_head(id.z) * params.seqlen_k * params.head_dim_v + d;
-  var sum = 0.0;
+  let values = kv_head(id.z) * params.seqlen_k * width + column;
+  var sum = vec4(0.0);
   for (var j = 0u; j < params.seqlen_k; j++) {
-    sum += scores[weights + j] * v[values + j * params.head_dim_v];
+    sum += scores[weights + j] * v[values + j * width];
   }
-  o[(id.z * params.seqlen + i) * params.head_dim_v + d] = sum;
+  o[(id.z * params.seqlen + i) * width + column] = sum;
 }
