@@ -28,12 +28,13 @@ export function errorMap({ dims, dimNames, errors, states }: ElementErrors): Err
   const cellColumns = Math.ceil(columns / columnsPerCell);
   const cells = new Float32Array(planes * cellRows * cellColumns).fill(-1);
   const cellStates = new Uint8Array(cells.length).fill(4);
+  const cellOfColumn = Uint32Array.from({ length: columns }, (_, column) => Math.floor(column / columnsPerCell));
   for (let row = 0, at = 0; row < planes * rows; row++) {
     const cellRow = Math.floor(row / rows) * cellRows + Math.floor((row % rows) / rowsPerCell);
     for (let column = 0; column < columns; column++, at++) {
       const state = states[at]!;
       if (state === 4) continue;
-      const cell = cellRow * cellColumns + Math.floor(column / columnsPerCell);
+      const cell = cellRow * cellColumns + cellOfColumn[column]!;
       if (gravity[state]! > gravity[cellStates[cell]!]!) cellStates[cell] = state;
       if (state === 0 && errors[at]! > cells[cell]!) cells[cell] = Math.min(errors[at]!, 1e30);
     }

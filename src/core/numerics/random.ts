@@ -36,7 +36,7 @@ export function randomBits(seed: number, stream: string): () => number {
 }
 
 /**
- * `count` float32 values of mean 0 and standard deviation 1, close to normal, never beyond ±6: sums of twelve uniform
+ * `count` float32 values of mean 0 and standard deviation 1, close to normal, hardly beyond ±6: sums of twelve uniform
  * 16-bit numbers. Only exact arithmetic, no logarithm or cosine, so the bits are the same in every engine.
  */
 export function normalValues(count: number, seed: number, stream: string): Float32Array {
@@ -48,8 +48,9 @@ export function normalValues(count: number, seed: number, stream: string): Float
       const bits = next();
       sum += (bits >>> 16) + (bits & 0xffff);
     }
-    // Twelve uniforms on 0..65535 have mean 12·32767.5 and variance 12·65536²/12, up to 2^-32.
-    values[i] = (sum - 393210) / 65536;
+    // Twelve uniforms on 0..65535 have mean 12·32767.5 and standard deviation 65536. Dividing by no power of two fills
+    // the mantissa, so that sums of inputs round as those of any data do.
+    values[i] = (sum - 393210) / 65535;
   }
   return values;
 }

@@ -82,7 +82,7 @@ function readTensor(file: ArrayBuffer, dataStart: number, name: string, entry: u
   const { dtype, shape, data_offsets: offsets } = entry;
   if (!isFormat(dtype)) {
     throw new Unreadable(
-      `Tensor ${name} has the format ${String(JSON.stringify(dtype))}; Tilescope reads ${Object.keys(formats).join(', ')}.`,
+      `Tensor ${name} has the format ${typeof dtype === 'string' ? dtype : 'of no name'}; Tilescope reads ${Object.keys(formats).join(', ')}.`,
     );
   }
   if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) {

@@ -45,7 +45,7 @@ describe('the catalogue', () => {
     const say = (
       id: string,
       given: Record<string, number>,
-      options: Record<string, never | string | number | boolean>,
+      options: Record<string, string | number | boolean>,
     ): string | null => {
       const mechanism = findMechanism(id)!;
       const shape = completeShape(mechanism, given);
