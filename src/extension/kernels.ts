@@ -79,9 +79,11 @@ export class Kernels implements vscode.Disposable {
 
   /** The kernel in a document as its text stands now, or null where it has no front matter. */
   read(document: vscode.TextDocument): Kernel | null {
+    // A change of the language leaves the version as it is.
+    if (!isWgsl(document)) return null;
     const known = this.readings.get(document);
     if (known?.version === document.version) return known.kernel;
-    const kernel = isWgsl(document) ? readKernel(document.getText(), nameOf(document)) : null;
+    const kernel = readKernel(document.getText(), nameOf(document));
     this.readings.set(document, { version: document.version, kernel });
     return kernel;
   }

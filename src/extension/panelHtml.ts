@@ -8,7 +8,8 @@ export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): st
   const policy = [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
-    `style-src ${webview.cspSource}`,
+    // The nonce lets the toolkit add its one (empty) style element, with which it asks what the browser can do.
+    `style-src ${webview.cspSource} 'nonce-${nonce}'`,
     `font-src ${webview.cspSource}`,
     `img-src ${webview.cspSource} blob: data:`,
     'worker-src blob:',
@@ -18,6 +19,7 @@ export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): st
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${escapeHtml(policy)}">
+<meta property="csp-nonce" content="${nonce}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" id="vscode-codicon-stylesheet" href="${file('codicon.css')}">
 <link rel="stylesheet" href="${file('lab.css')}">

@@ -1,4 +1,7 @@
 import * as assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { eventually } from './runner.js';
 
@@ -15,9 +18,19 @@ export async function builtin(path: string): Promise<string> {
   return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
 }
 
-/** Opens a text as an untitled kernel in the editor. */
+const folder = mkdtempSync(join(tmpdir(), 'tilescope-host-'));
+let files = 0;
+
+/** Removes the files that the tests made. */
+export function removeFiles(): void {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Opens a text in the editor, as a new file of its own: no test sees the results or backups of another. */
 export async function openKernel(content: string): Promise<vscode.TextDocument> {
-  const document = await vscode.workspace.openTextDocument({ language: 'wgsl', content });
+  const path = join(folder, `kernel${++files}.wgsl`);
+  writeFileSync(path, content);
+  const document = await vscode.workspace.openTextDocument(vscode.Uri.file(path));
   await vscode.window.showTextDocument(document, vscode.ViewColumn.One);
   return document;
 }
@@ -78,8 +91,8 @@ export async function lensLike(document: vscode.TextDocument, title: RegExp): Pr
 
 /** Closes every editor without asking; untitled texts are given up. */
 export async function closeEditors(): Promise<void> {
-  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   while (vscode.window.activeTextEditor !== undefined) {
     await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
   }
+  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
 }

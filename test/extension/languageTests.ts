@@ -87,11 +87,20 @@ export const languageTests: readonly HostTest[] = [
     await replace(document, 'struct Params (', 'struct Params {');
     await noFindings(document);
   }),
-  hostTest('the findings of a closed kernel go away', async () => {
-    const document = await openKernel('/*---\nmechanism: none-such\n---*/\n');
-    await someFindings(document);
+  hostTest('the findings go away with the document, or when it becomes another language', async () => {
+    const mistaken = '/*---\nmechanism: none-such\n---*/\n';
+    // VS Code keeps the document of a file for minutes after its editor was closed, that of an untitled text not.
+    const untitled = await vscode.workspace.openTextDocument({ language: 'wgsl', content: mistaken });
+    await vscode.window.showTextDocument(untitled);
+    await someFindings(untitled);
     await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
-    await noFindings(document);
+    await noFindings(untitled);
+    const file = await openKernel(mistaken);
+    await someFindings(file);
+    await vscode.languages.setTextDocumentLanguage(file, 'plaintext');
+    await noFindings(file);
+    await vscode.languages.setTextDocumentLanguage(file, 'wgsl');
+    await someFindings(file);
   }),
   hostTest('WGSL without front matter is left alone', async () => {
     const document = await openKernel(plainWgsl);

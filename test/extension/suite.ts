@@ -1,4 +1,4 @@
-import { closeEditors } from './editor.js';
+import { closeEditors, removeFiles } from './editor.js';
 import { labTests } from './labTests.js';
 import { languageTests } from './languageTests.js';
 import { runTests } from './runner.js';
@@ -6,16 +6,19 @@ import { runTests } from './runner.js';
 /** Called by VS Code inside the extension host; resolves when every test passed. */
 export async function run(): Promise<void> {
   const tests = [...languageTests, ...labTests];
-  await runTests(
-    tests.map(({ name, run: test }) => ({
-      name,
-      run: async () => {
-        try {
-          await test();
-        } finally {
-          await closeEditors();
-        }
-      },
-    })),
-  );
+  const closing = tests.map(({ name, run: test }) => ({
+    name,
+    run: async () => {
+      try {
+        await test();
+      } finally {
+        await closeEditors();
+      }
+    },
+  }));
+  try {
+    await runTests(closing);
+  } finally {
+    removeFiles();
+  }
 }
