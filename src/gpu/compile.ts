@@ -69,20 +69,23 @@ interface Shader {
   readonly diagnostics: Diagnostic[];
 }
 
-/** The shader a device compiled last, with the pipelines made from it: the cases of a kernel differ in little else. */
+/** A shader with the pipelines made from it: the cases of a kernel differ in little else. */
 interface CachedShader extends Shader {
-  readonly code: string;
   readonly pipelines: Map<string, Pick<CompiledPass, 'pipeline'> & { readonly layouts: GPUBindGroupLayout[] }>;
 }
 
-const shaders = new WeakMap<GPUDevice, CachedShader>();
+const shadersKept = 4;
+/** The shaders each device compiled last, by their code, oldest first. */
+const shaders = new WeakMap<GPUDevice, Map<string, CachedShader>>();
 
 async function cachedShader(open: OpenDevice, plan: Plan, patience: Patience): Promise<CachedShader> {
-  const cached = shaders.get(open.device);
-  if (cached?.code === plan.code) return cached;
-  const made = { ...(await loadModule(open, plan, patience)), code: plan.code, pipelines: new Map() };
-  shaders.set(open.device, made);
-  return made;
+  const kept = shaders.get(open.device) ?? new Map<string, CachedShader>();
+  shaders.set(open.device, kept);
+  const shader = kept.get(plan.code) ?? { ...(await loadModule(open, plan, patience)), pipelines: new Map() };
+  kept.delete(plan.code);
+  kept.set(plan.code, shader);
+  for (const oldest of [...kept.keys()].slice(0, -shadersKept)) kept.delete(oldest);
+  return shader;
 }
 
 async function loadModule(open: OpenDevice, text: ShaderText, patience: Patience): Promise<Shader> {
