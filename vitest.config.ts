@@ -22,7 +22,7 @@ export default defineConfig({
         },
       },
       { test: { name: 'webview', include: ['test/webview/**/*.test.ts'], testTimeout: 120_000, ...oneAtATime } },
-      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 120_000, ...oneAtATime } },
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 240_000, ...oneAtATime } },
     ],
   },
 });

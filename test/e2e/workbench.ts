@@ -15,6 +15,9 @@ import { remoteUri, softwareGpuFlags, startWorkbench, type Workbench } from '../
 /** The project's folder. */
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
+/** How long a test waits for one thing to appear: far beyond what it takes, for machines that are busy. */
+const patienceMs = 90_000;
+
 const screenshots = join(root, '.build/e2e');
 
 /** A VS Code server and a browser with WebGPU on a software adapter, shared by the tests of one file. */
@@ -54,8 +57,7 @@ export class Machine {
 
   /** Opens a window on a folder, with `file` (relative to it) in the editor where it is given. */
   async openWindow(folder: string, file: string | null): Promise<WorkbenchWindow> {
-    const context = await this.browser.newContext({ viewport: { width: 1600, height: 1000 } });
-    const page = await context.newPage();
+    const [context, page] = await this.newTab();
     const payload = file === null ? [] : [['openFile', remoteUri(this.workbench.origin, join(folder, file))] as const];
     await page.goto(this.workbench.url(folder, payload));
     return new WorkbenchWindow(context, page, this.workbench.url(folder));
@@ -64,14 +66,19 @@ export class Machine {
   /** Opens a window that runs a test module inside the extension host, which ends by itself. */
   async runInExtensionHost(folder: string, testModule: string): Promise<WorkbenchWindow> {
     const { origin } = this.workbench;
-    const context = await this.browser.newContext({ viewport: { width: 1600, height: 1000 } });
-    const page = await context.newPage();
+    const [context, page] = await this.newTab();
     const payload = [
       ['extensionDevelopmentPath', remoteUri(origin, root)],
       ['extensionTestsPath', remoteUri(origin, testModule)],
     ] as const;
     await page.goto(this.workbench.url(folder, payload));
     return new WorkbenchWindow(context, page, this.workbench.url(folder));
+  }
+
+  private async newTab(): Promise<[BrowserContext, Page]> {
+    const context = await this.browser.newContext({ viewport: { width: 1600, height: 1000 } });
+    context.setDefaultTimeout(patienceMs);
+    return [context, await context.newPage()];
   }
 
   async stop(): Promise<void> {
@@ -136,21 +143,28 @@ export class WorkbenchWindow {
     await input.waitFor({ state: 'hidden' });
   }
 
-  /** Finds `text` in the editor, as with Ctrl+F, and types `replacement` over it. */
-  async replaceText(text: string, replacement: string): Promise<void> {
-    await this.editor.locator('.view-lines').click();
+  /** The panel's verdict on the text as it stands: `right` or `wrong`, not stale. */
+  verdict(word: 'right' | 'wrong'): Locator {
+    return this.panel.locator(`.header-verdict.${word}:not(:has(.badge-stale))`);
+  }
+
+  /** Finds `text` in the editor, as with Ctrl+F, which selects it and scrolls it into view. */
+  async find(text: string): Promise<void> {
+    await this.page.keyboard.press('Control+1');
+    await this.editor.and(this.page.locator('.focused')).waitFor();
     await this.page.keyboard.press('Control+Home');
     await this.page.keyboard.press('Control+f');
     const widget = this.editor.locator('.find-widget.visible');
     await widget.waitFor();
     await widget.locator('textarea.input').first().fill(text);
-    await widget
-      .locator('.matchesCount')
-      .filter({ hasText: /of [1-9]/ })
-      .waitFor();
-    await this.page.keyboard.press('Enter');
+    await widget.locator('.matchesCount').filter({ hasText: '1 of 1' }).waitFor();
     await this.page.keyboard.press('Escape');
-    await widget.waitFor({ state: 'detached' }).catch(() => undefined);
+    await widget.waitFor({ state: 'detached' });
+  }
+
+  /** Finds `text` and types `replacement` over it. */
+  async replaceText(text: string, replacement: string): Promise<void> {
+    await this.find(text);
     await this.page.keyboard.insertText(replacement);
   }
 
