@@ -4,12 +4,14 @@ import type { Binding, EntryPoint, Override, WgslModule, WorkgroupVariable } fro
 import { uniformLayoutProblem } from './layout.js';
 import { isPredeclared, nearestName } from './names.js';
 import { preprocess, type Preprocessed } from './preprocess.js';
-import { findReferences, globalIdents, reachable, type References } from './references.js';
+import { findReferences, reachable, type References } from './references.js';
 import { attributeArguments, Resolver } from './resolve.js';
 import { blankComments } from './scan.js';
+import { Synthesis } from './synthesis.js';
 import { syntaxRemedy } from './syntax-help.js';
 import { repairTemplateDiscovery } from './template-lists.js';
 import type { WgslType } from './types.js';
+import { unknownWords } from './vocabulary.js';
 
 repairTemplateDiscovery();
 
@@ -112,14 +114,15 @@ class ModuleReader {
     ast: WeslAST,
   ): Pick<WgslModule, 'enables' | 'overrides' | 'bindings' | 'workgroupVariables' | 'entryPoints'> {
     const hasSyntaxErrors = this.reportSyntax(ast);
-    const resolver = new Resolver(ast, this.text, (...finding) => this.report(...finding));
-    const idents = globalIdents(ast.rootScope);
-    const names = new Set(idents.map((ident) => ident.originalName));
-    const references = findReferences(ast, names);
+    const references = findReferences(ast);
+    const synthesis = new Synthesis(references.targets);
+    const resolver = new Resolver(ast, this.text, synthesis, (...finding) => this.report(...finding));
     // After a syntax error parts of the text are missing, and names would be called undeclared that are not.
     if (!hasSyntaxErrors) {
       this.reportDuplicates(ast);
-      this.reportUndeclared(references, names);
+      this.reportUndeclared(references);
+      this.reportUnknownWords();
+      for (const elem of ast.moduleElem.decls) this.reportMissingMembers(elem, synthesis);
     }
     const overrides: Override[] = [];
     const bindings: Binding[] = [];
@@ -166,15 +169,40 @@ class ModuleReader {
     return !isWgsl;
   }
 
-  private reportUndeclared({ undeclared }: References, names: ReadonlySet<string>): void {
+  private reportUndeclared({ undeclared, byDeclaration }: References): void {
     for (const { name, start, end } of undeclared) {
       if (this.diagnostics.length >= mostDiagnostics) return;
       const known = isPredeclared(name);
       if (known === 'yes') continue;
-      const near = nearestName(name, names);
+      const near = nearestName(name, byDeclaration.keys());
       const remedy = near === null ? `Declare ${name}, or correct its spelling.` : `Did you mean ${near}?`;
       const severity = known === 'perhaps' ? 'warning' : 'error';
       this.report(severity, 'undeclared', start, end, `Nothing declares ${name}.`, remedy);
+    }
+  }
+
+  private reportUnknownWords(): void {
+    for (const { what, word, start, end, near } of unknownWords(this.text)) {
+      const remedy = near === null ? `Check whether the device knows ${word}.` : `Did you mean ${near}?`;
+      // A word like no known one may be of a newer device.
+      this.report(
+        near === null ? 'warning' : 'error',
+        'unknown-word',
+        start,
+        end,
+        `${word} is not ${what} of WGSL.`,
+        remedy,
+      );
+    }
+  }
+
+  private reportMissingMembers(elem: AbstractElem, synthesis: Synthesis): void {
+    if (elem.kind !== 'fn' && elem.kind !== 'const' && elem.kind !== 'override') return;
+    for (const { name, start, end, typeName, members } of synthesis.missingMembers(elem)) {
+      const near = members === null ? null : nearestName(name, members);
+      const known = members === null ? 'Components are x y z w or r g b a.' : `Members are ${members.join(', ')}.`;
+      const remedy = near === null ? known : `Did you mean ${near}?`;
+      this.report('error', 'no-member', start, end, `${typeName} has no member ${name}.`, remedy);
     }
   }
 

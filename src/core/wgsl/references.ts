@@ -12,19 +12,23 @@ export interface Reference {
 export interface References {
   readonly byDeclaration: ReadonlyMap<string, ReadonlySet<string>>;
   readonly undeclared: readonly Reference[];
+  /** The declaration each name refers to, local ones included. */
+  readonly targets: ReadonlyMap<RefIdent, DeclIdent>;
 }
 
 /** Declarations of one block, with where each becomes visible: a `let` only after its own initializer. */
 interface Block {
-  readonly names: Map<string, number[]>;
+  readonly names: Map<string, { readonly from: number; readonly ident: DeclIdent }[]>;
   readonly outer: Block | null;
 }
 
-function isVisible(block: Block, name: string, at: number): boolean {
+/** The local declaration a name at `at` refers to, or null where it is none. */
+function localTarget(block: Block, name: string, at: number): DeclIdent | null {
   for (let b: Block | null = block; b !== null; b = b.outer) {
-    if (b.names.get(name)?.some((from) => from <= at) === true) return true;
+    const found = b.names.get(name)?.findLast(({ from }) => from <= at);
+    if (found !== undefined) return found.ident;
   }
-  return false;
+  return null;
 }
 
 function declare(block: Block, ident: DeclIdent): void {
@@ -32,15 +36,18 @@ function declare(block: Block, ident: DeclIdent): void {
   const isLocal = declElem?.kind === 'let' || declElem?.kind === 'var' || declElem?.kind === 'const';
   const from = isLocal ? declElem.end : 0;
   const known = block.names.get(ident.originalName);
-  if (known === undefined) block.names.set(ident.originalName, [from]);
-  else known.push(from);
+  if (known === undefined) block.names.set(ident.originalName, [{ from, ident }]);
+  else known.push({ from, ident });
 }
 
-/** Follows every name of a parsed module to its declaration, by WGSL's scope rules. `names` are those of the module. */
-export function findReferences(ast: WeslAST, names: ReadonlySet<string>): References {
+/** Follows every name of a parsed module to its declaration, by WGSL's scope rules. */
+export function findReferences(ast: WeslAST): References {
   const owners = new Map<Scope, string>();
   const byDeclaration = new Map<string, Set<string>>();
+  const globals = new Map<string, DeclIdent>();
+  const targets = new Map<RefIdent, DeclIdent>();
   for (const item of globalIdents(ast.rootScope)) {
+    globals.set(item.originalName, item);
     byDeclaration.set(item.originalName, new Set());
     if (item.dependentScope !== undefined) owners.set(item.dependentScope, item.originalName);
   }
@@ -51,12 +58,14 @@ export function findReferences(ast: WeslAST, names: ReadonlySet<string>): Refere
     if (ident.attrParam !== undefined && !wgslStandardAttributes.has(ident.attrParam)) return;
     const { start, end } = ident.refIdentElem;
     const name = ident.originalName;
-    if (isVisible(block, name, start)) return;
-    if (names.has(name)) {
-      if (owner !== null) byDeclaration.get(owner)?.add(name);
-    } else {
+    const local = localTarget(block, name, start);
+    const target = local ?? globals.get(name);
+    if (target === undefined) {
       undeclared.push({ name, start, end });
+      return;
     }
+    targets.set(ident, target);
+    if (local === null && owner !== null) byDeclaration.get(owner)?.add(name);
   };
   const walk = (scope: Scope, block: Block, owner: string | null): void => {
     for (const item of scope.contents) {
@@ -64,13 +73,13 @@ export function findReferences(ast: WeslAST, names: ReadonlySet<string>): Refere
       else if (item.kind === 'decl') {
         if (!item.isGlobal) declare(block, item);
       } else {
-        const inner = item.kind === 'partial' ? block : { names: new Map<string, number[]>(), outer: block };
+        const inner = item.kind === 'partial' ? block : { names: new Map(), outer: block };
         walk(item, inner, owners.get(item) ?? owner);
       }
     }
   };
   walk(ast.rootScope, { names: new Map(), outer: null }, null);
-  return { byDeclaration, undeclared };
+  return { byDeclaration, undeclared, targets };
 }
 
 /** The declarations at module scope, also those WESL keeps in scopes of their own. */

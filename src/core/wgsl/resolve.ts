@@ -10,6 +10,7 @@ import type {
 } from 'wesl/core';
 import type { Severity } from '../diagnostic.js';
 import { convertConst, type ConstValue, evaluateTyped } from './evaluate.js';
+import type { Synthesis } from './synthesis.js';
 import type { Scalar, StructMember, WgslType } from './types.js';
 
 /** Reports a problem with a range of the code. */
@@ -42,6 +43,7 @@ export class Resolver {
   constructor(
     ast: WeslAST,
     private readonly code: string,
+    private readonly synthesis: Synthesis,
     private readonly report: Report,
   ) {
     for (const elem of ast.moduleElem.decls) {
@@ -68,7 +70,8 @@ export class Resolver {
 
   /** The value of an expression that names no override, else null. */
   evaluate(expression: ExpressionElem): ConstValue | null {
-    return evaluateTyped(this.code.slice(expression.start, expression.end), (name) => this.constant(name));
+    const text = this.code.slice(expression.start, expression.end);
+    return evaluateTyped(text, (name) => this.constant(name)) ?? this.synthesis.constant(expression);
   }
 
   /** The value of the only argument of an attribute, e.g. 4 for `@align(4)`; null where absent or not constant. */

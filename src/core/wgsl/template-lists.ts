@@ -1,25 +1,40 @@
 import { WeslStream } from 'wesl/core';
 
-const token =
-  /\/\*|\/\/|[\p{XID_Start}_]\p{XID_Continue}*|(?:0[xX][\da-fA-F.]+|\.?\d)[\p{XID_Continue}.]*|&&|\|\||[<>=!()[\];{}:]/gu;
+const punctuation = /&&|\|\||[<>=()[\];{}:]/g;
+const blank = /[\s\u200e\u200f\u0085]/;
+const wordPart = /\p{XID_Continue}/u;
+
+/** Start of the run of characters before `end` that `pattern` takes. */
+function runStart(text: string, end: number, pattern: RegExp): number {
+  let start = end;
+  while (start > 0 && pattern.test(text[start - 1]!)) start -= 1;
+  return start;
+}
+
+/** Whether the word before `at` is a name (and no number: `1.f` is one, `a.f` is none). */
+function followsName(text: string, at: number): boolean {
+  const end = runStart(text, at, blank);
+  const start = runStart(text, end, wordPart);
+  if (start === end || /\d/.test(text[start]!)) return false;
+  if (text[start - 1] !== '.') return true;
+  const before = runStart(text, start - 1, wordPart);
+  return before === start - 1 || !/\d/.test(text[before]!);
+}
 
 /**
  * Offsets of every `<` that opens a template list, by the algorithm of the WGSL specification ("Template Lists", 3.9).
- * `text` must have its comments blanked. Linear in the length of the text.
+ * `text` must have its comments blanked.
  */
 export function templateStarts(text: string): ReadonlySet<number> {
   const starts = new Set<number>();
   const pending: { readonly at: number; readonly depth: number }[] = [];
   let depth = 0;
-  let afterName = -1;
-  for (const match of text.matchAll(token)) {
+  for (const match of text.matchAll(punctuation)) {
     const at = match.index;
     const [word] = match;
-    const follows = afterName >= 0 && text.slice(afterName, at).trim() === '';
-    afterName = /^[\p{XID_Start}_]/u.test(word) ? at + word.length : -1;
     switch (word) {
       case '<':
-        if (follows && text[at + 1] !== '<' && text[at + 1] !== '=') pending.push({ at, depth });
+        if (text[at + 1] !== '<' && text[at + 1] !== '=' && followsName(text, at)) pending.push({ at, depth });
         break;
       case '>':
         if (pending.at(-1)?.depth === depth) starts.add(pending.pop()!.at);

@@ -130,6 +130,10 @@ describe('template lists', () => {
     ['if a<b { c>d }', []],
     ['a < b; c > d', []],
     ['1<2>(3)', []],
+    ['1.f<2>(3)', []],
+    ['a1.f<b>(3)', [4]],
+    ['Δ \n <b>', [4]],
+    ['0x1p3<2>(3) .5<c>d', []],
     ['a == b<c>d', [6]],
   ])('%s', (text, expected) => {
     expect([...templateStarts(text)].sort((a, b) => a - b)).toEqual(expected);
@@ -191,6 +195,15 @@ describe('mistakes', () => {
     ['const N = 4; var<workgroup> x: N;', ['error wgsl-not-a-type: N']],
     ['var<workgroup> x: array<u32, 1 - 2>;', ['error wgsl-array-count: 1 - 2']],
     ['@group(0) @binding(0) var<uniform> x: array<f32, 4>;', ['warning wgsl-uniform-layout: array<f32, 4>']],
+    [
+      '@compute @workgroup_sise(4) fn main() {}',
+      ['error wgsl-unknown-word: workgroup_sise', 'error wgsl-workgroup-size: main'],
+    ],
+    ['@future_thing fn f() {}', ['warning wgsl-unknown-word: future_thing']],
+    ['fn f(@builtin(workgroup_ids) x: vec3u) {}', ['error wgsl-unknown-word: workgroup_ids']],
+    ['var<workgrup> x: u32;', ['error wgsl-unknown-word: workgrup']],
+    ['struct S { head: u32 } fn f(s: S) -> u32 { let t = s; return t.heads; }', ['error wgsl-no-member: heads']],
+    ['fn f(s: ptr<function, vec4f>) -> f32 { return (*s).width + s.x; }', ['error wgsl-no-member: width']],
     ['@group(0) @binding(0) var t: sampler;', ['warning wgsl-resource: t']],
     [
       `@group(0) @binding(0) var<storage> a: f32; @group(0) @binding(0) var<storage> b: f32; ${entry('_ = a + b;')}`,
@@ -200,6 +213,14 @@ describe('mistakes', () => {
     const module = parseWgsl(source);
     expect(findings(module)).toEqual(expected);
     for (const { message } of module.diagnostics) expect(message).toMatch(/\.$/);
+  });
+
+  test('an array count may be any constant expression', () => {
+    const module = parseWgsl(
+      'const sizes = vec2(3u, 5u); const list = array(7, 9); var<workgroup> a: array<u32, sizes.y + u32(list[1])>;',
+    );
+    expect(module.diagnostics).toEqual([]);
+    expect(module.workgroupVariables[0]!.type).toMatchObject({ count: 14 });
   });
 
   test('a misspelt name is offered the right one', () => {
@@ -242,9 +263,9 @@ describe('texts beyond all reason', () => {
     ['a hundred thousand errors', '} ) ]\n'.repeat(50_000)],
     ['more text than is read', ' '.repeat(3_000_000)],
   ])('%s end in good time', (_, source) => {
-    const begin = performance.now();
+    const begin = process.cpuUsage();
     const module = parseWgsl(source);
-    expect(performance.now() - begin).toBeLessThan(3000);
+    expect(process.cpuUsage(begin).user / 1000).toBeLessThan(3000);
     expect(module.diagnostics.length).toBeLessThanOrEqual(100);
     for (const { span } of module.diagnostics) expect(span.end).toBeLessThanOrEqual(source.length);
   });
