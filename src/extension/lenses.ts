@@ -20,7 +20,7 @@ class KernelLens extends vscode.CodeLens {
 }
 
 /**
- * Lenses above each entry point of a kernel. Their number and places depend on the text and the settings alone;
+ * Lenses above the front matter and each entry point of a kernel. Their number and places depend on the text and the settings alone;
  * what they say changes with jobs and results, so that nothing moves under the pointer.
  */
 export class Lenses implements vscode.CodeLensProvider<KernelLens>, vscode.Disposable {
@@ -50,8 +50,10 @@ export class Lenses implements vscode.CodeLensProvider<KernelLens>, vscode.Dispo
     const roles = lensRoles(document);
     const kernel = roles.length === 0 ? null : this.kernels.read(document);
     if (kernel === null) return [];
-    return kernel.module.entryPoints.flatMap((entry) => {
-      const place = document.positionAt(entry.span.start);
+    // Entry points often stand far below what a file says first: the front matter has the lenses too.
+    const offsets = [kernel.frontMatterSpan.start, ...kernel.module.entryPoints.map((entry) => entry.span.start)];
+    return offsets.flatMap((offset) => {
+      const place = new vscode.Position(document.positionAt(offset).line, 0);
       return roles.map((role) => new KernelLens(new vscode.Range(place, place), role, document));
     });
   }

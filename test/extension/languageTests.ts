@@ -108,11 +108,11 @@ export const languageTests: readonly HostTest[] = [
     assert.deepEqual(findings(document), []);
     assert.deepEqual(await lenses(document), []);
   }),
-  hostTest('four lenses stand above each entry point and move with it', async () => {
+  hostTest('four lenses stand above the front matter and each entry point, and move with them', async () => {
     const document = await openKernel(await builtin(lightning));
     const linesOf = async (): Promise<number[]> => (await lenses(document)).map(({ range }) => range.start.line);
-    const expected = entryLines(document).flatMap((line) => [line, line, line, line]);
-    assert.equal(expected.length, 12);
+    const expected = [0, ...entryLines(document)].flatMap((line) => [line, line, line, line]);
+    assert.equal(expected.length, 16);
     assert.deepEqual((await linesOf()).sort(byNumber), expected);
     assert.deepEqual((await lensTitles(document)).slice(0, 4), [
       '$(play) Run',
@@ -123,7 +123,7 @@ export const languageTests: readonly HostTest[] = [
     await replace(document, 'struct Params {', '\n\nstruct Params {');
     assert.deepEqual(
       (await linesOf()).sort(byNumber),
-      expected.map((line) => line + 2),
+      expected.map((line) => (line === 0 ? 0 : line + 2)),
     );
   }),
   hostTest('settings turn lenses off, all or one by one', async () => {
@@ -132,7 +132,7 @@ export const languageTests: readonly HostTest[] = [
     const target = vscode.ConfigurationTarget.Global;
     try {
       await settings.update('lens.run', false, target);
-      await eventually('Three lenses', async () => (await lenses(document)).length === 9);
+      await eventually('Three lenses', async () => (await lenses(document)).length === 12);
       await settings.update('lens.enabled', false, target);
       await eventually('No lenses', async () => (await lenses(document)).length === 0);
     } finally {
