@@ -18,7 +18,7 @@ export function verdictSentence(
   wrong: Uint8Array,
   elementBound: number,
 ): string {
-  if (verdict.passed) return passedSentence(verdict);
+  if (verdict.passed) return `${passedSentence(verdict)}.`;
   const { name, guardsTouched } = verdict;
   const parts: string[] = [];
   for (const [state, what] of [
@@ -35,7 +35,9 @@ export function verdictSentence(
     const words = guardsTouched === 1 ? 'one guard word' : `${guardsTouched} guard words`;
     parts.push(`the kernel writes outside ${name}: ${words} around it changed`);
   }
-  return parts.join('; ');
+  const words = parts.join('; ');
+  const startsWithName = words.startsWith(`${name} `);
+  return `${startsWithName ? words : words.charAt(0).toUpperCase() + words.slice(1)}.`;
 }
 
 function passedSentence({

@@ -10,7 +10,7 @@ import {
 import { lightningSlopes } from '../../../src/core/attention/lightning-attention.js';
 import { visiblePairs } from '../../../src/core/attention/masks.js';
 import { elementCount, tensorDims } from '../../../src/core/attention/sizes.js';
-import { bench } from './run-reference.js';
+import { bench, distance } from './run-reference.js';
 
 describe('the catalogue', () => {
   it('finds its mechanisms by id and nothing else', () => {
@@ -141,6 +141,15 @@ describe('shape grids', () => {
         }
       });
     }
+  }
+});
+
+describe('inputs of a normalised output', () => {
+  for (const feature of ['identity', 'elu1', 'silu']) {
+    it(`keep the divisor of ${feature} away from zero, so that float32 can be compared`, () => {
+      const { inputs, run } = bench('linear-attention', 'forward', { seqlen: 60, headDim: 16 }, { feature });
+      expect(distance(run(inputs, 'f32').o!.values, run(inputs).o!.values)).toBeLessThan(2e-6);
+    });
   }
 });
 

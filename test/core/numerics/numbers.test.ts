@@ -3,7 +3,6 @@ import { arithmetic } from '../../../src/core/numerics/arithmetic.js';
 import { fromBase64, toBase64 } from '../../../src/core/numerics/base64.js';
 import { errorHistogram } from '../../../src/core/numerics/error-histogram.js';
 import type { Comparison } from '../../../src/core/numerics/element-errors.js';
-import { sourceHash } from '../../../src/core/numerics/hash.js';
 import { normalValues, randomBits } from '../../../src/core/numerics/random.js';
 import { median, settled, spreadOf } from '../../../src/core/numerics/statistics.js';
 import { roundTo, ulpDistance } from '../../../src/core/numerics/ulp.js';
@@ -64,28 +63,6 @@ describe('units in the last place', () => {
     expect(roundTo('f16', 1 + 2 ** -11)).toBe(1);
     expect(roundTo('f16', 1 + 3 * 2 ** -11)).toBe(1 + 2 ** -9);
     expect(roundTo('f32', 0.1)).toBe(Math.fround(0.1));
-  });
-});
-
-describe('the hash of a source', () => {
-  it('is 12 hexadecimal digits and the same for ever', () => {
-    expect(sourceHash('')).toBe('703417fa29ec');
-    expect(sourceHash('fn main() {}')).toBe('42fda6a68486');
-    expect(sourceHash('ünïcode ☃')).toMatch(/^[0-9a-f]{12}$/);
-  });
-
-  it('differs for texts that hardly differ', () => {
-    const seen = new Set<string>();
-    const text = 'let x = a[i] + b[i];'.repeat(20);
-    for (let at = 0; at < text.length; at++) {
-      for (const letter of 'xyz01 \n') seen.add(sourceHash(text.slice(0, at) + letter + text.slice(at + 1)));
-    }
-    for (let length = 0; length < 1000; length++) seen.add(sourceHash(' '.repeat(length)));
-    const distinct = new Set<string>();
-    for (let at = 0; at < text.length; at++) {
-      for (const letter of 'xyz01 \n') distinct.add(text.slice(0, at) + letter + text.slice(at + 1));
-    }
-    expect(seen.size).toBe(distinct.size + 1000);
   });
 });
 
