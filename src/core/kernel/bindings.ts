@@ -103,7 +103,7 @@ function readTargets({ frontMatter, module, tensors, scratch, report }: BindingC
     }
     const target = value.kind === 'scalar' ? String(value.value) : '';
     if (known.includes(target)) targets.set(key, target);
-    else if (known.length > 0) {
+    else if (known.length > 0 && !entryOf(sectionOf(frontMatter, 'scratch'), target)) {
       const message = `"${target}" is neither a tensor of the mechanism nor a scratch buffer.`;
       report.error('unknown-tensor', value.span, message, suggestName(target, known));
     }
@@ -112,8 +112,9 @@ function readTargets({ frontMatter, module, tensors, scratch, report }: BindingC
 }
 
 function reportUnbound(binding: Binding, { frontMatter, tensors, scratch, report }: BindingContext): void {
-  // A misspelt target and a missing mechanism have their own message.
+  // A misspelt target, a missing mechanism and an unreadable scratch buffer have their own message.
   if (tensors.length === 0 || entryOf(sectionOf(frontMatter, 'bindings'), binding.name)) return;
+  if (entryOf(sectionOf(frontMatter, 'scratch'), binding.name)) return;
   const known = [...tensors, ...scratch].map(({ name }) => name);
   report.error(
     'binding-without-tensor',

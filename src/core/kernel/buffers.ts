@@ -4,10 +4,9 @@ import type { Binding } from '../wgsl/module.js';
 import { misfit } from './constants.js';
 import { elementRun } from './elements.js';
 import { evaluateText } from './expression.js';
-import { keySpan, nodeAt, sectionOf } from './frontMatter.js';
+import { findPlace } from './frontMatter.js';
 import type { BindingUse, PlannedBuffer, TensorView } from './model.js';
 import type { PlanContext } from './plan.js';
-import { entryOf } from './yamlTree.js';
 
 /** Larger buffers than this are no shape anybody runs: 2 GiB, WebGPU's usual maximum and beyond. */
 const maxBufferBytes = 2 ** 31;
@@ -95,8 +94,7 @@ function planScratch(binding: Binding, name: string, context: PlanContext): Size
       continue;
     }
     const problem = result.ok ? `comes to ${result.value}, not a whole number of at least 1` : result.error.message;
-    const entry = entryOf(sectionOf(context.frontMatter, 'scratch'), name);
-    const span = entry?.value.span ?? keySpan(context.frontMatter, 'scratch');
+    const span = findPlace(context.kernel.source, ['scratch', name]) ?? spec.span;
     context.report.error(
       'scratch-size',
       span,
@@ -129,7 +127,7 @@ function planUniform(
     const result = evaluateText(expression, context.values);
     const problem = result.ok ? misfit(result.value, scalar) : result.error.message;
     if (!result.ok || problem !== null) {
-      const span = nodeAt(context.frontMatter, ['uniforms', path])?.span ?? binding.nameSpan;
+      const span = findPlace(context.kernel.source, ['uniforms', path]) ?? binding.nameSpan;
       const value = result.ok ? `is ${result.value}, which is ${problem ?? ''} for ${scalar}.` : (problem ?? '');
       context.report.error('uniform-value', span, `The uniform "${path}": "${expression}" ${value}`, null);
       continue;

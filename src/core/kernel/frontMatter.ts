@@ -205,3 +205,12 @@ export function nodeAt(frontMatter: FrontMatter, path: readonly (string | number
   }
   return node;
 }
+
+/**
+ * The place of the value at a path of a file's front matter, or null. It parses anew: only findings need places, and a
+ * good kernel is planned many times without one.
+ */
+export function findPlace(source: string, path: readonly (string | number)[]): Span | null {
+  const frontMatter = readFrontMatter(source, new Report());
+  return frontMatter ? (nodeAt(frontMatter, path)?.span ?? null) : null;
+}

@@ -40,6 +40,8 @@ function reportMissing(frontMatter: FrontMatter, entryPoints: readonly EntryPoin
 }
 
 function readPass(pass: YamlMap, module: WgslModule, scope: Scope, report: Report): Pass | null {
+  // A key whose value was of the wrong form has been left out, and reported.
+  if (report.hasErrorWithin(pass.span)) return null;
   const entry = readEntry(pass, module, report);
   const workgroups = entryOf(pass, 'workgroups');
   if (!workgroups) {

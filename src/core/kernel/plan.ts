@@ -1,13 +1,13 @@
 import { compulsoryBytes, completeOptions, completeShape } from '../attention/catalogue.js';
 import type { Options, Shape } from '../attention/mechanism.js';
-import type { Diagnostic } from '../diagnostic.js';
+import type { Diagnostic, Span } from '../diagnostic.js';
 import { workgroupBytes, workgroupSizeOf } from '../wgsl/evaluate.js';
 import type { EntryPoint } from '../wgsl/module.js';
 import { planBuffers } from './buffers.js';
 import { resolveConstants } from './constants.js';
 import { resolveDefines } from './defines.js';
 import { evaluateText } from './expression.js';
-import { keySpan, nodeAt, readFrontMatter, type FrontMatter } from './frontMatter.js';
+import { findPlace } from './frontMatter.js';
 import type { Kernel, Pass, Plan, PlannedPass, PlanResult } from './model.js';
 import { readKernelFor } from './read.js';
 import { Report } from './report.js';
@@ -23,7 +23,6 @@ export interface PlanContext {
   readonly kernel: Kernel;
   readonly shape: Shape;
   readonly options: Options;
-  readonly frontMatter: FrontMatter;
   /** Dimensions, options and overrides by name. */
   readonly values: ReadonlyMap<string, number>;
   readonly report: Report;
@@ -40,14 +39,14 @@ export function planKernel(kernel: Kernel, shape: Shape, options: Options): Plan
   const errors = errorsOf(kernel.diagnostics);
   if (errors.length > 0) return { ok: false, diagnostics: errors };
   const report = new Report();
-  const frontMatter = readFrontMatter(kernel.source, new Report());
   const { mechanism } = kernel;
-  if (!mechanism || !frontMatter) return { ok: false, diagnostics: errors };
+  if (!mechanism) return { ok: false, diagnostics: errors };
   const fullShape = completeShape(mechanism, shape);
   const fullOptions = completeOptions(mechanism, fullShape, options);
   const problem = mechanism.validate(fullShape, fullOptions);
   if (problem !== null) {
-    report.error('invalid-shape', keySpan(frontMatter, 'shape'), problem, 'Choose another shape or other options.');
+    const span = findPlace(kernel.source, ['shape']) ?? kernel.frontMatterSpan;
+    report.error('invalid-shape', span, problem, 'Choose another shape or other options.');
     return { ok: false, diagnostics: report.diagnostics };
   }
   const scalars = scalarsOf(mechanism, fullShape, fullOptions);
@@ -56,12 +55,12 @@ export function planKernel(kernel: Kernel, shape: Shape, options: Options): Plan
   if (again.length > 0) return { ok: false, diagnostics: again };
   const constants = resolveConstants(fitted.module, fitted.constants, scalars);
   for (const { override, message, remedy } of constants.problems) {
-    const node = nodeAt(frontMatter, ['constants', override.name]);
-    report.error('constant-value', node?.span ?? override.nameSpan, message, remedy);
+    const place = findPlace(kernel.source, ['constants', override.name]);
+    report.error('constant-value', place ?? override.nameSpan, message, remedy);
   }
   if (report.diagnostics.length > 0) return { ok: false, diagnostics: report.diagnostics };
   const values = new Map([...scalars, ...constants.values]);
-  const context = { kernel: fitted, shape: fullShape, options: fullOptions, frontMatter, values, report };
+  const context = { kernel: fitted, shape: fullShape, options: fullOptions, values, report };
   return assemble(context, Object.fromEntries(constants.values));
 }
 
@@ -131,11 +130,10 @@ function planPass(
 
 function countWorkgroups(pass: Pass, index: number, axis: number, context: PlanContext): number | null {
   const text = pass.workgroups[axis]!;
-  const node = nodeAt(context.frontMatter, ['passes', index, 'workgroups', axis]);
-  const span = node?.span ?? pass.span;
   const result = evaluateText(text, context.values);
+  const place = (): Span => findPlace(context.kernel.source, ['passes', index, 'workgroups', axis]) ?? pass.span;
   if (!result.ok) {
-    context.report.error('workgroups-value', span, `"${text}": ${result.error.message}`, result.error.remedy);
+    context.report.error('workgroups-value', place(), `"${text}": ${result.error.message}`, result.error.remedy);
     return null;
   }
   const { value } = result;
@@ -152,7 +150,7 @@ function countWorkgroups(pass: Pass, index: number, axis: number, context: PlanC
       : 'Spread the work over two axes, or give each workgroup more of it.';
   const axisName = 'xyz'[axis] ?? '';
   const message = `The workgroups of "${pass.entry}" along ${axisName}, "${text}", come to ${value}, which is ${problem}.`;
-  context.report.error('workgroups-value', span, message, remedy);
+  context.report.error('workgroups-value', place(), message, remedy);
   return null;
 }
 

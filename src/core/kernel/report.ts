@@ -9,6 +9,11 @@ export class Report {
     return this.found;
   }
 
+  /** Whether an error was found inside a part of the file. */
+  hasErrorWithin({ start, end }: Span): boolean {
+    return this.found.some(({ severity, span }) => severity === 'error' && span.start >= start && span.end <= end);
+  }
+
   /** Adds a finding that stops a run. */
   error(code: string, span: Span, message: string, remedy: string | null): void {
     this.add('error', code, span, message, remedy);

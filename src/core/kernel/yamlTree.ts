@@ -1,4 +1,14 @@
-import { isAlias, isMap, isScalar, isSeq, parseDocument, type Node, type Pair, type YAMLMap } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  type YAMLParseError,
+  type Node,
+  type Pair,
+  type YAMLMap,
+} from 'yaml';
 import type { Span } from '../diagnostic.js';
 import type { Report } from './report.js';
 
@@ -49,7 +59,7 @@ const maxNesting = 24;
  */
 export function parseYaml(yaml: string, base: number, report: Report): YamlNode | null {
   // Deep nesting would exhaust the stack of the YAML library before any limit of ours is reached.
-  if (/^(?:[^[\]{}]*[[{]){200}/.test(yaml) || /^[ \t]*(?:[-?] ?){100}/m.test(yaml)) {
+  if (nestingBound(yaml) > 100) {
     report.error(
       'yaml-syntax',
       { start: base, end: base + yaml.length },
@@ -60,19 +70,42 @@ export function parseYaml(yaml: string, base: number, report: Report): YamlNode 
   }
   const document = parseDocument(yaml, { prettyErrors: false, logLevel: 'silent', uniqueKeys: true });
   const clamp = (offset: number): number => base + Math.min(Math.max(offset, 0), yaml.length);
-  for (const error of document.errors) {
-    const [from, to] = error.pos;
-    const start = clamp(Math.min(from, yaml.trimEnd().length));
-    report.error(
-      error.code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'yaml-syntax',
-      { start, end: Math.max(start, clamp(to)) },
-      error.code === 'DUPLICATE_KEY'
-        ? 'This key stands twice.'
-        : `The front matter is not valid YAML: ${error.message}`,
-      syntaxRemedy(error.code, yaml, from),
-    );
-  }
+  for (const error of document.errors) reportSyntax(error, yaml, clamp, report);
   return document.contents ? new TreeBuilder(yaml, base, report).node(document.contents, 0) : null;
+}
+
+/** At least as deep as the YAML nests: brackets count until they close, and so do dashes and question marks on a line. */
+function nestingBound(yaml: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (const character of yaml) {
+    if (character === '[' || character === '{') deepest = Math.max(deepest, ++depth);
+    else if (character === ']' || character === '}') depth = Math.max(0, depth - 1);
+  }
+  const markers = [...yaml.matchAll(/^[ \t]*(?:[-?:][ \t]+)+/gm)].map(([run]) => run.replace(/[ \t]/g, '').length);
+  const indents = [...yaml.matchAll(/^[ \t]*/gm)].map(([run]) => run.length / 2);
+  return [...markers, ...indents].reduce((most, next) => Math.max(most, next), deepest);
+}
+
+function reportSyntax(
+  error: Pick<YAMLParseError, 'code' | 'pos' | 'message'>,
+  yaml: string,
+  clamp: (offset: number) => number,
+  report: Report,
+): void {
+  const [from, to] = error.pos;
+  // What is missing at the end is missing behind the last word, not on the line of the closing fence.
+  const start = Math.min(from, yaml.trimEnd().length);
+  const remedy = syntaxRemedy(error.code, yaml, from);
+  if (error.code === 'DUPLICATE_KEY') {
+    const word = /^[\w.-]*/.exec(yaml.slice(start))![0];
+    const span = { start: clamp(start), end: clamp(start + Math.max(1, word.length)) };
+    report.error('duplicate-key', span, 'This key stands twice.', remedy);
+    return;
+  }
+  const reason = (error.message.split('\n')[0] ?? '').replace(/[.:\s]+$/, '');
+  const span = { start: clamp(start), end: Math.max(clamp(start), clamp(to)) };
+  report.error('yaml-syntax', span, `The front matter is not valid YAML: ${reason}.`, remedy);
 }
 
 function syntaxRemedy(code: string, yaml: string, at: number): string {
@@ -85,9 +118,11 @@ function syntaxRemedy(code: string, yaml: string, at: number): string {
   return 'Write "key: value" lines, with lists as [a, b] and inner keys indented by two spaces.';
 }
 
-function isOpen(text: string): boolean {
+/** Whether a plain scalar stops inside parentheses, at a comma that was meant for a function. */
+function isOpen({ raw, span, rawSpan }: YamlScalar): boolean {
+  if (span.start !== rawSpan.start) return false;
   let depth = 0;
-  for (const character of text) depth += character === '(' ? 1 : character === ')' ? -1 : 0;
+  for (const character of raw) depth += character === '(' ? 1 : character === ')' ? -1 : 0;
   return depth > 0;
 }
 
@@ -151,7 +186,7 @@ class TreeBuilder {
       const value = this.node(item.value, keySpan.end - this.base, depth + 1);
       const entry = { key, keySpan, value, span: { start: keySpan.start, end: Math.max(keySpan.end, value.span.end) } };
       const last = entries.at(-1);
-      if (map.flow === true && last?.value.kind === 'scalar' && isOpen(last.value.raw)) {
+      if (map.flow === true && last?.value.kind === 'scalar' && isOpen(last.value)) {
         entries[entries.length - 1] = this.extend(last, entry.span.end);
       } else if (!seen.has(key)) {
         seen.add(key);
@@ -175,7 +210,7 @@ class TreeBuilder {
     const joined: YamlNode[] = [];
     for (const item of items) {
       const last = joined.at(-1);
-      if (last?.kind === 'scalar' && isOpen(last.raw)) {
+      if (last?.kind === 'scalar' && isOpen(last)) {
         joined[joined.length - 1] = this.written(last.span.start, item.span.end);
       } else {
         joined.push(item);

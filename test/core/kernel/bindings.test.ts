@@ -1,0 +1,280 @@
+import { describe } from 'vitest';
+import { add, testMistakes, useExtra, useScratch, type Mistake } from './mistake.js';
+
+const mistakes: readonly Mistake[] = [
+  // Bindings.
+  {
+    what: 'a binding for no variable',
+    edits: [add('bindings: { query: q }')],
+    code: 'unknown-binding',
+    covers: 'query',
+    remedy: /q, k, v, o/,
+  },
+  {
+    what: 'a binding for a uniform',
+    edits: [add('bindings: { params: q }')],
+    code: 'unknown-binding',
+    covers: 'params',
+    remedy: /under "uniforms"/,
+  },
+  {
+    what: 'a binding to no tensor',
+    edits: [add('bindings: { q: query }')],
+    code: 'unknown-tensor',
+    covers: 'query',
+    remedy: /q, k, v, o, lse/,
+  },
+  {
+    what: 'a required input that is not bound',
+    edits: [
+      [/.*\bk: array.*\n/, ''],
+      [' + k[id.x]', ''],
+    ],
+    code: 'tensor-without-binding',
+    covers: 'softmax-attention',
+    remedy: /var<storage, read> k/,
+  },
+  {
+    what: 'a variable that is no tensor',
+    edits: useExtra('@group(0) @binding(9) var<storage, read> mask: array<f32>;', 'mask[0]'),
+    code: 'binding-without-tensor',
+    covers: 'mask',
+    remedy: /bindings: \{ mask:/,
+  },
+  {
+    what: 'an output that can only be read',
+    edits: [['read_write> o:', 'read> o:']],
+    code: 'wrong-access',
+    covers: 'o',
+    remedy: /read_write/,
+  },
+  {
+    what: 'an input that may be written',
+    edits: [['read> k:', 'read_write> k:']],
+    code: 'wrong-access',
+    covers: 'k',
+    remedy: /var<storage, read>/,
+    severity: 'warning',
+  },
+  {
+    what: 'packed halves without a dtype',
+    edits: [
+      ['k: array<f32>', 'k: array<u32>'],
+      ['k[id.x]', 'f32(k[id.x])'],
+    ],
+    code: 'element-type',
+    covers: 'array<u32>',
+    remedy: /dtype: \{ k: f16 \}/,
+  },
+  {
+    what: 'a tensor of integers',
+    edits: [
+      ['k: array<f32>', 'k: array<i32>'],
+      ['k[id.x]', 'f32(k[id.x])'],
+    ],
+    code: 'element-type',
+    covers: 'array<i32>',
+    remedy: /array<f32>/,
+  },
+  {
+    what: 'a dtype the WGSL contradicts',
+    edits: [add('dtype: { q: f16 }')],
+    code: 'dtype-mismatch',
+    covers: 'f16',
+    remedy: /Write f32/,
+  },
+  {
+    what: 'a dtype that does not exist',
+    edits: [add('dtype: { q: f64 }')],
+    code: 'unknown-value',
+    covers: 'f64',
+    remedy: /f32/,
+  },
+  {
+    what: 'a dtype of no tensor',
+    edits: [add('dtype: { qq: f16 }')],
+    code: 'unknown-tensor',
+    covers: 'qq',
+    remedy: /"q"/,
+  },
+  {
+    what: 'a dtype of a tensor nothing holds',
+    edits: [add('dtype: { lse: f32 }')],
+    code: 'unused-entry',
+    covers: 'lse',
+    remedy: /bind the tensor/,
+    severity: 'warning',
+  },
+  {
+    what: 'a layout that leaves a dimension out',
+    edits: [add('layout: { q: [batch, seqlen, heads] }')],
+    code: 'layout-not-permutation',
+    covers: '[batch, seqlen, heads]',
+    remedy: /q: \[batch, heads, seqlen, headDim\]/,
+  },
+  {
+    what: 'a layout with a foreign dimension',
+    edits: [add('layout: { q: [batch, seqlen, heads, headdim] }')],
+    code: 'unknown-dimension',
+    covers: 'headdim',
+    remedy: /"headDim"/,
+  },
+  {
+    what: 'two variables at one place',
+    edits: [['@binding(3)', '@binding(2)']],
+    code: 'duplicate-binding',
+    covers: 'v',
+    remedy: /another @binding/,
+  },
+  {
+    what: 'a variable that no pass uses',
+    edits: [[' + k[id.x]', '']],
+    code: 'unused-binding',
+    covers: 'k',
+    remedy: /or remove it/,
+    severity: 'warning',
+  },
+  {
+    what: 'an output that no pass uses',
+    edits: [['o[id.x] =', 'let unused =']],
+    code: 'unused-binding',
+    covers: 'o',
+    remedy: /Use it/,
+  },
+  {
+    what: 'an output in two variables',
+    edits: [
+      ...useExtra('@group(0) @binding(9) var<storage, read_write> o2: array<f32>;', 'o2[0]'),
+      add('bindings: { o2: o }'),
+    ],
+    code: 'tensor-bound-twice',
+    covers: 'o2',
+    remedy: /one variable/,
+  },
+  // Scratch.
+  {
+    what: 'a scratch buffer without sizes',
+    edits: [...useScratch, add('scratch: { part: f32 }')],
+    code: 'scratch-syntax',
+    covers: 'f32',
+    remedy: /f32\[batch/,
+  },
+  {
+    what: 'a scratch buffer of an unknown format',
+    edits: [...useScratch, add('scratch:\n  part: f64[batch]')],
+    code: 'scratch-syntax',
+    covers: 'f64[batch]',
+    remedy: /f32\[batch/,
+  },
+  {
+    what: 'a scratch size that names nothing',
+    edits: [...useScratch, add('scratch:\n  part: f32[batch, ceil(seqlen / CHUNK)]')],
+    code: 'unknown-name',
+    covers: 'CHUNK',
+    remedy: /Choose from/,
+  },
+  {
+    what: 'a scratch size that is missing',
+    edits: [...useScratch, add('scratch:\n  part: f32[batch, ]')],
+    code: 'expression-syntax',
+    covers: '',
+    remedy: /Complete it/,
+  },
+  {
+    what: 'a scratch buffer named like a tensor',
+    edits: [add('scratch:\n  lse: f32[batch]')],
+    code: 'scratch-name',
+    covers: 'lse',
+    remedy: /another name/,
+  },
+  {
+    what: 'a scratch buffer that nothing holds',
+    edits: [add('scratch:\n  part: f32[batch]')],
+    code: 'unused-entry',
+    covers: 'part',
+    remedy: /read_write> part/,
+    severity: 'warning',
+  },
+  {
+    what: 'a scratch buffer of another type',
+    edits: [...useScratch, add('scratch:\n  part: u32[batch]')],
+    code: 'element-type',
+    covers: 'array<f32>',
+    remedy: /part: f32\[batch\]/,
+  },
+  {
+    what: 'a scratch buffer that can only be read',
+    edits: [
+      ...useExtra('@group(0) @binding(9) var<storage, read> part: array<f32>;', 'part[0]'),
+      add('scratch:\n  part: f32[batch]'),
+    ],
+    code: 'wrong-access',
+    covers: 'part',
+    remedy: /read_write/,
+  },
+  // Uniforms.
+  {
+    what: 'a uniform member that names nothing',
+    edits: [
+      ['seqlen: u32, scale', 'n_ctx: u32, scale'],
+      ['params.seqlen', 'params.n_ctx'],
+    ],
+    code: 'missing-uniform',
+    covers: 'n_ctx',
+    remedy: /uniforms: \{ n_ctx: seqlen \}/,
+  },
+  {
+    what: 'a uniform member misspelt',
+    edits: [
+      ['seqlen: u32, scale', 'seq_len: u32, scale'],
+      ['params.seqlen', 'params.seq_len'],
+    ],
+    code: 'missing-uniform',
+    covers: 'seq_len',
+    remedy: /Did you mean "seqlen"/,
+  },
+  {
+    what: 'a uniform expression by an unknown name',
+    edits: [add('uniforms: { scale: skale }')],
+    code: 'unknown-name',
+    covers: 'skale',
+    remedy: /"scale"/,
+  },
+  {
+    what: 'a value for no uniform member',
+    edits: [add('uniforms: { sclae: scale }')],
+    code: 'unknown-uniform',
+    covers: 'sclae',
+    remedy: /"scale"/,
+  },
+  {
+    what: 'a fraction for an integer member',
+    edits: [
+      ['scale: f32 }', 'scale: u32 }'],
+      ['params.scale', 'f32(params.scale)'],
+    ],
+    code: 'uniform-type',
+    covers: 'scale',
+    remedy: /f32/,
+  },
+  {
+    what: 'a negative number for an unsigned member',
+    edits: [['seqlen: u32,', 'seqlen: u32, window_left: u32,']],
+    code: 'uniform-type',
+    covers: 'window_left',
+    remedy: /i32/,
+  },
+  // The rest.
+  {
+    what: 'an unknown feature',
+    edits: [add('requires: [shader-fp16]')],
+    code: 'unknown-feature',
+    covers: 'shader-fp16',
+    remedy: /"shader-f16"/,
+    severity: 'warning',
+  },
+];
+
+describe('a mistake in bindings, scratch or uniforms', () => {
+  testMistakes(mistakes);
+});
