@@ -28,8 +28,7 @@ export async function benchCommand(session: Session, request: BenchRequest): Pro
       'benchmark',
       { kernel, override: request.override, seed: request.seed },
       {
-        onProgress: ({ message, fraction }) =>
-          session.progress({ message: `${kernel.name}: ${message}`, fraction }),
+        onProgress: ({ message, fraction }) => session.progress({ message: `${kernel.name}: ${message}`, fraction }),
       },
     );
     session.progress(null);
@@ -66,7 +65,10 @@ function printBenchmark({ print, paint }: Session, report: BenchmarkReport): voi
   // Operations and bytes per nanosecond are billions of them per second.
   const rate = (amount: number): string => short(amount / median);
   const rows: [string, string][] = [
-    ['time', `${paint.strong(duration(median))}  (p20 ${duration(p20)}, p80 ${duration(p80)}, ${samples.length} samples)`],
+    [
+      'time',
+      `${paint.strong(duration(median))}  (p20 ${duration(p20)}, p80 ${duration(p80)}, ${samples.length} samples)`,
+    ],
     ['rate', `${rate(report.flops)} GFLOP/s · ${rate(report.compulsoryBytes)} GB/s of compulsory bytes`],
     ['work', `${report.flops.toExponential(3)} floating-point operations · ${report.compulsoryBytes} compulsory bytes`],
     ...passRows(report),
@@ -76,7 +78,12 @@ function printBenchmark({ print, paint }: Session, report: BenchmarkReport): voi
     ['adapter', adapterLine(report.device, paint)],
   ];
   print(`${paint.good('✔')} ${paint.strong(report.kernel)}  ${report.mechanism} ${report.direction}`);
-  print(table(rows.map(([name, text]): Cell[] => [{ text: name, paint: paint.faint }, { text }]), '  '));
+  print(
+    table(
+      rows.map(([name, text]): Cell[] => [{ text: name, paint: paint.faint }, { text }]),
+      '  ',
+    ),
+  );
 }
 
 function passRows({ passes }: BenchmarkReport): [string, string][] {

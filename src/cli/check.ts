@@ -43,7 +43,12 @@ function ownFindings({ name, text }: KernelSource): readonly Diagnostic[] {
   return [{ code: 'no-front-matter', severity: 'info', span: { start: 0, end: 0 }, message, remedy: null }];
 }
 
-function printFindings({ print, paint }: Session, kernel: KernelSource, found: readonly Diagnostic[], ok: boolean): void {
+function printFindings(
+  { print, paint }: Session,
+  kernel: KernelSource,
+  found: readonly Diagnostic[],
+  ok: boolean,
+): void {
   print(`${ok ? paint.good('✔') : paint.bad('✘')} ${paint.strong(kernel.name)}`);
   const paints = { error: paint.bad, warning: paint.warn, info: paint.faint };
   for (const { severity, span, message, remedy, code } of found) {

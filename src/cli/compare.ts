@@ -32,8 +32,7 @@ export async function compareCommand(session: Session, request: CompareRequest):
       'compare',
       { kernel, override: request.override, seed: request.seed },
       {
-        onProgress: ({ message, fraction }) =>
-          session.progress({ message: `${kernel.name}: ${message}`, fraction }),
+        onProgress: ({ message, fraction }) => session.progress({ message: `${kernel.name}: ${message}`, fraction }),
       },
     );
     session.progress(null);
@@ -113,11 +112,13 @@ export function place(text: string, offset: number): string {
 function printReport({ print, paint }: Session, report: CompareReport, first: boolean): void {
   if (first) print(paint.faint(`Adapter: ${adapterLine(report.device, paint)}`));
   print(`${paint.strong(report.kernel)}  ${report.mechanism} ${report.direction}, hash ${report.hash.slice(0, 12)}`);
-  const header: Cell[] = ['', 'case', 'tensor', 'max |error|', 'RMS ratio', 'bound', '× naive', 'max ULP'].map((text, i) => ({
-    text,
-    align: i > 2 ? 'right' : 'left',
-    paint: paint.faint,
-  }));
+  const header: Cell[] = ['', 'case', 'tensor', 'max |error|', 'RMS ratio', 'bound', '× naive', 'max ULP'].map(
+    (text, i) => ({
+      text,
+      align: i > 2 ? 'right' : 'left',
+      paint: paint.faint,
+    }),
+  );
   const rows = report.cases.flatMap((verdict) => caseRows(verdict, paint));
   print(table([header, ...rows], '  '));
   for (const verdict of report.cases.filter(({ passed }) => !passed)) printWrong({ print, paint }, verdict);
@@ -149,7 +150,13 @@ export function printWrong({ print, paint }: Pick<Session, 'print' | 'paint'>, v
   for (const tensor of verdict.tensors.filter(({ passed }) => !passed)) {
     print(`    ${tensor.sentence}`);
     const elements = tensor.worst.slice(0, worstShown);
-    if (elements.length > 0) print(table(elements.map((element) => worstRow(tensor, element)), '      '));
+    if (elements.length > 0)
+      print(
+        table(
+          elements.map((element) => worstRow(tensor, element)),
+          '      ',
+        ),
+      );
   }
 }
 

@@ -29,6 +29,11 @@ export async function deviceCommand(session: Session, json: boolean): Promise<Ex
       /Size$/.test(name) && !/Workgroup(?!Storage)/.test(name) ? bytesText(value) : String(value),
     ]),
   ];
-  session.print(table(rows.map(([name, text]) => [{ text: name!, paint: paint.faint }, { text: text! }]), '  '));
+  session.print(
+    table(
+      rows.map(([name, text]) => [{ text: name!, paint: paint.faint }, { text: text! }]),
+      '  ',
+    ),
+  );
   return exitCodes.right;
 }

@@ -1,6 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { compareWithGolden, goldenAgreement, goldenOf, type GoldenCase, type GoldenEntry } from '../core/attention/golden.js';
+import {
+  compareWithGolden,
+  goldenAgreement,
+  goldenOf,
+  type GoldenCase,
+  type GoldenEntry,
+} from '../core/attention/golden.js';
 import { toBase64 } from '../core/numerics/base64.js';
 import { readSafetensors, type StoredTensor } from '../core/numerics/safetensors.js';
 import { schemaVersion, type CaseVerdict, type KernelSource, type LabFailure, type Outcome } from '../lab/contract.js';
@@ -134,7 +140,11 @@ function totals(lines: readonly GoldenLine[]): { by: string; passed: number; fai
   });
 }
 
-function printTotals({ print, paint }: Session, lines: readonly GoldenLine[], unknown: ReadonlyMap<string, number>): void {
+function printTotals(
+  { print, paint }: Session,
+  lines: readonly GoldenLine[],
+  unknown: ReadonlyMap<string, number>,
+): void {
   const rows = totals(lines).map(({ by, passed, failed }): Cell[] => [
     { text: by },
     { text: `${passed} right`, align: 'right' },

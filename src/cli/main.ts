@@ -106,8 +106,8 @@ function withCommonFlags(command: Command): Command {
 
 function withCaseFlags(command: Command): Command {
   return withCommonFlags(command)
-    .option('--shape <sizes>', 'sizes that replace the file\'s own, e.g. seqlen=300,headDim=64', parseShape)
-    .option('--options <values>', 'options that replace the file\'s own, e.g. causal=false,window=[15,0]', parseOptions)
+    .option('--shape <sizes>', "sizes that replace the file's own, e.g. seqlen=300,headDim=64", parseShape)
+    .option('--options <values>', "options that replace the file's own, e.g. causal=false,window=[15,0]", parseOptions)
     .option('--seed <number>', 'seed of the inputs', parseSeed, 1);
 }
 

@@ -47,14 +47,23 @@ export function compile(
   return attempt(async () => {
     const findings = limitFindings(plan, open.description);
     if (findings.length > 0) {
-      throw fault('limits-exceeded', findings.join(' '), 'Choose smaller tiles or a smaller shape, or another adapter.');
+      throw fault(
+        'limits-exceeded',
+        findings.join(' '),
+        'Choose smaller tiles or a smaller shape, or another adapter.',
+      );
     }
     const shader = await cachedShader(open, plan, patience);
     const { diagnostics } = shader;
     const errors = diagnostics.filter(({ severity }) => severity === 'error');
     if (errors.length > 0) {
       const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-      throw fault('compile-error', `The driver does not compile the kernel: ${errors[0]!.message}${more}`, null, errors);
+      throw fault(
+        'compile-error',
+        `The driver does not compile the kernel: ${errors[0]!.message}${more}`,
+        null,
+        errors,
+      );
     }
     const passes: CompiledPass[] = [];
     for (const planned of plan.passes) {
@@ -141,7 +150,8 @@ async function compilePass(
   );
   const bindings = groups.map((buffers) => buffers.map(({ binding, type }) => [binding, type]));
   const key = JSON.stringify([planned.entry, constants, bindings]);
-  const made = shader.pipelines.get(key) ?? (await makePipeline(open, planned.entry, shader, groups, constants, patience));
+  const made =
+    shader.pipelines.get(key) ?? (await makePipeline(open, planned.entry, shader, groups, constants, patience));
   shader.pipelines.set(key, made);
   const { pipeline, layouts } = made;
   return { planned, pipeline, groups: groups.map((buffers, group) => ({ layout: layouts[group]!, buffers })) };

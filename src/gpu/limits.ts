@@ -57,7 +57,12 @@ function passFindings(pass: PlannedPass, plan: Plan, { limits }: AdapterDescript
   need('invocations per workgroup along z', z, 'maxComputeWorkgroupSizeZ', plainly);
   need('storage buffers', used.length - uniforms, 'maxStorageBuffersPerShaderStage', plainly);
   need('uniform buffers', uniforms, 'maxUniformBuffersPerShaderStage', plainly);
-  need('bind groups', used.reduce((n, { group }) => Math.max(n, group + 1), 0), 'maxBindGroups', plainly);
+  need(
+    'bind groups',
+    used.reduce((n, { group }) => Math.max(n, group + 1), 0),
+    'maxBindGroups',
+    plainly,
+  );
   need('workgroups in one dimension', Math.max(...pass.workgroups), 'maxComputeWorkgroupsPerDimension', plainly);
   return findings;
 }

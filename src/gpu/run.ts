@@ -71,11 +71,7 @@ export function encodePass(encoder: GPUComputePassEncoder, pass: BoundKernel['pa
   encoder.dispatchWorkgroups(...pass.compiled.planned.workgroups);
 }
 
-async function readOutputs(
-  open: OpenDevice,
-  bound: BoundKernel,
-  patience: Patience,
-): Promise<readonly OutputBytes[]> {
+async function readOutputs(open: OpenDevice, bound: BoundKernel, patience: Patience): Promise<readonly OutputBytes[]> {
   const { device } = open;
   const outputs = bound.buffers.filter(({ planned }) => isOutput(planned));
   const results: OutputBytes[] = [];

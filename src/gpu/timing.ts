@@ -139,7 +139,11 @@ async function sample(
     onSample(Math.min(1, samples.length / wanted));
   }
   if (samples.length === 0) {
-    throw fault('internal', 'The clock of the GPU gave no usable time.', 'Update the GPU driver, or try another adapter.');
+    throw fault(
+      'internal',
+      'The clock of the GPU gave no usable time.',
+      'Update the GPU driver, or try another adapter.',
+    );
   }
   return samples;
 }

@@ -81,8 +81,11 @@ export async function scoped<T>(
     throw thrown;
   }
   const errors = await wait(open, answers, what, patience);
-  const first = errors.find(({ error }) => error !== null);
-  if (first?.error) throw scopeFault(what, first.filter, first.error.message);
+  // A buffer that did not fit is invalid from then on: the cause comes before its consequences.
+  for (const cause of ['out-of-memory', 'internal', 'validation'] as const) {
+    const found = errors.find(({ filter, error }) => filter === cause && error !== null);
+    if (found?.error) throw scopeFault(what, cause, found.error.message);
+  }
   if (thrown !== null) throw thrown as Error;
   return value as T;
 }

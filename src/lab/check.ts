@@ -32,7 +32,8 @@ async function checkPipelines({ open, compilePatience }: Bench, kernel: Kernel, 
   if (kind !== 'validation-error' && kind !== 'limits-exceeded' && kind !== 'compile-error') {
     throw new LabFault(result.failure);
   }
-  const entry = kernel.module.entryPoints.find(({ name }) => message.includes(`"${name}"`)) ?? kernel.module.entryPoints[0];
+  const entry =
+    kernel.module.entryPoints.find(({ name }) => message.includes(`"${name}"`)) ?? kernel.module.entryPoints[0];
   const span = entry?.nameSpan ?? kernel.frontMatterSpan;
   return [{ code: kind, severity: 'error', span, message, remedy }];
 }

@@ -53,7 +53,8 @@ function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A, na
 
 function bytesOf(text: string, name: string): ArrayBuffer {
   const bytes = fromBase64(text);
-  if (!bytes || bytes.byteLength % 4 !== 0) throw wrongVectors(`The values given for "${name}" are no base64 of floats.`);
+  if (!bytes || bytes.byteLength % 4 !== 0)
+    throw wrongVectors(`The values given for "${name}" are no base64 of floats.`);
   return bytes.slice().buffer;
 }
 

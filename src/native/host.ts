@@ -89,11 +89,13 @@ export class NativeHost {
   ): Promise<Awaited<ReturnType<LabMethods[K]>>> {
     const child = (this.child ??= this.start());
     const gone = child.gone.then((reason): Outcome<never> => ({ ok: false, failure: this.crashed(child, reason) }));
-    const answer = child.channel.call(method, params, options).catch(async (error: unknown): Promise<Outcome<never>> => {
-      // An error of the channel is most often the process's end: its reason says more.
-      const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), 500).unref());
-      return (await Promise.race([gone, late])) ?? { ok: false, failure: channelFailure(error) };
-    });
+    const answer = child.channel
+      .call(method, params, options)
+      .catch(async (error: unknown): Promise<Outcome<never>> => {
+        // An error of the channel is most often the process's end: its reason says more.
+        const late = new Promise<null>((resolve) => setTimeout(() => resolve(null), 500).unref());
+        return (await Promise.race([gone, late])) ?? { ok: false, failure: channelFailure(error) };
+      });
     const result: Outcome<unknown> = await Promise.race([answer, gone]);
     if (!result.ok && endsProcess(result.failure)) await this.retire(child);
     // Both ends hold to the contract: an answer has the type of its method.
@@ -117,7 +119,8 @@ export class NativeHost {
       : {
           kind: 'device-lost',
           message: `The GPU process crashed while the kernel ran (${reason}).`,
-          remedy: 'The next run starts a new process. If it crashes again, the driver fails on this kernel: simplify it.',
+          remedy:
+            'The next run starts a new process. If it crashes again, the driver fails on this kernel: simplify it.',
           diagnostics: [],
         };
   }

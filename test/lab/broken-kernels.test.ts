@@ -30,9 +30,11 @@ describe('the table of broken kernels', () => {
     expect(new Set(brokenKernels.map(({ file }) => file)).size).toBe(6);
   });
 
-  it.each(brokenKernels)('$file: the text of "$name" stands there once', ({ file, find }) => {
-    expect(textOf(file).split(find)).toHaveLength(2);
-  });
+  for (const { file, name, find } of brokenKernels) {
+    it(`replaces text that stands in ${file} once: ${name}`, () => {
+      expect(textOf(file).split(find)).toHaveLength(2);
+    });
+  }
 });
 
 describe.skipIf(open === null)('the verdict', () => {
@@ -50,14 +52,18 @@ describe.skipIf(open === null)('the verdict', () => {
 
   const used = new Map(brokenKernels.map(({ file, caughtBy }) => [`${file}: ${caughtBy}`, { file, caughtBy }]));
 
-  it.each([...used.values()])('finds $file right in "$caughtBy"', async ({ file, caughtBy }) => {
-    const verdict = await verdictOn(file, textOf(file), caseNamed(file, caughtBy));
-    expect(verdict.passed, verdict.sentence).toBe(true);
-  });
+  for (const { file, caughtBy } of used.values()) {
+    it(`finds ${file} right in "${caughtBy}"`, async () => {
+      const verdict = await verdictOn(file, textOf(file), caseNamed(file, caughtBy));
+      expect(verdict.passed, verdict.sentence).toBe(true);
+    });
+  }
 
-  it.each(brokenKernels)('finds $file wrong where $name', async (broken) => {
-    const verdict = await verdictOn(broken.file, mutate(broken), caseNamed(broken.file, broken.caughtBy));
-    expect(verdict.failure).toBeNull();
-    expect(verdict.passed, broken.why).toBe(false);
-  });
+  for (const broken of brokenKernels) {
+    it(`finds ${broken.file} wrong: ${broken.name}`, async () => {
+      const verdict = await verdictOn(broken.file, mutate(broken), caseNamed(broken.file, broken.caughtBy));
+      expect(verdict.failure).toBeNull();
+      expect(verdict.passed, broken.why).toBe(false);
+    });
+  }
 });

@@ -1,0 +1,179 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bundle } from '../lab/bundles.js';
+import { smallKernel } from '../lab/kernels.js';
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'tilescope-cli-'));
+const allowNoGpu = process.env.TILESCOPE_ALLOW_NO_GPU === '1';
+let cli = '';
+
+beforeAll(async () => {
+  await bundle('native');
+  cli = await bundle('cli');
+  for (const kernel of [
+    smallKernel('good.wgsl'),
+    smallKernel('twice.wgsl', { store: 'o[at] = 2.0 * value;' }),
+    smallKernel('broken.wgsl', { store: 'o[at] = value * params.heads;' }),
+  ]) {
+    writeFileSync(join(folder, kernel.name), kernel.text);
+  }
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function tilescope(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [cli, ...args], {
+      cwd: root,
+      env: { ...process.env, NO_COLOR: '1', ...env },
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+const path = (name: string): string => join(folder, name);
+
+describe('the command line without a device', () => {
+  it.each([
+    [['compare', path('nowhere.wgsl')], /There is no file/],
+    [['compare', join(folder, '*.glsl')], /No file matches/],
+    [['compare', path('good.wgsl'), '--shape', 'seqlen'], /name=value/],
+    [['compare', path('good.wgsl'), '--shape', 'seqlen=0'], /positive integer/],
+    [['compare', path('good.wgsl'), '--options', 'causal=?'], /unreadable value/],
+    [['compare', path('good.wgsl'), '--seed', '-1'], /--seed must be/],
+    [['compare', path('good.wgsl'), '--shape', 'sequence=3'], /no dimension "sequence"/],
+    [['compare'], /missing required argument/],
+    [['compare', '--colour', path('good.wgsl')], /unknown option/],
+    [['dance'], /unknown command/],
+    [['golden', folder], /no index\.json/],
+  ])('ends with 2 when called as %j', async (args, words) => {
+    const { code, stderr, stdout } = await tilescope(args);
+    expect(stderr).toMatch(words);
+    expect(stdout).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it('explains itself', async () => {
+    const { code, stdout } = await tilescope(['--help']);
+    expect(code).toBe(0);
+    for (const command of ['list', 'check', 'compare', 'bench', 'golden', 'device']) expect(stdout).toContain(command);
+    expect(stdout).toContain('TILESCOPE_DAWN_FLAGS');
+  });
+
+  it('lists the mechanisms and the kernels that come along', async () => {
+    const { code, stdout } = await tilescope(['list']);
+    expect(code).toBe(0);
+    for (const id of ['softmax-attention', 'linear-attention', 'lightning-attention']) expect(stdout).toContain(id);
+    const json = JSON.parse((await tilescope(['list', '--json'])).stdout) as {
+      schemaVersion: number;
+      mechanisms: { id: string; kernels: { name: string; passes: string[] }[] }[];
+    };
+    expect(json.schemaVersion).toBe(1);
+    const kernels = json.mechanisms.flatMap((mechanism) => mechanism.kernels);
+    expect(kernels.map(({ name }) => name)).toContain('shaders/lightning/lightning2.wgsl');
+    expect(kernels.every(({ passes }) => passes.length > 0)).toBe(true);
+  });
+
+  it('ends with 3 where no adapter can be had', async () => {
+    const nothing = { VK_ICD_FILENAMES: join(folder, 'none.json'), VK_DRIVER_FILES: join(folder, 'none.json') };
+    for (const args of [['device'], ['compare', path('good.wgsl')], ['bench', path('good.wgsl')]]) {
+      const { code, stdout, stderr } = await tilescope(args, nothing);
+      expect(stdout + stderr).toMatch(/no adapter/);
+      expect(code).toBe(3);
+    }
+  });
+});
+
+describe.skipIf(allowNoGpu)('the command line on a device', () => {
+  it('describes the device', async () => {
+    const { code, stdout } = await tilescope(['device', '--json']);
+    expect(code).toBe(0);
+    const { schemaVersion, device } = JSON.parse(stdout) as { schemaVersion: number; device: { vendor: string } };
+    expect(schemaVersion).toBe(1);
+    expect(device.vendor).not.toBe('');
+  });
+
+  it('ends with 0 for kernels that are right, and tells each case as JSON', async () => {
+    const { code, stdout } = await tilescope(['compare', path('good.wgsl'), '--json']);
+    expect(code).toBe(0);
+    const { schemaVersion, passed, results } = JSON.parse(stdout) as {
+      schemaVersion: number;
+      passed: boolean;
+      results: { kernel: string; case: string; passed: boolean; tensors: Record<string, unknown>[] }[];
+    };
+    expect(schemaVersion).toBe(1);
+    expect(passed).toBe(true);
+    expect(results).toHaveLength(3);
+    expect(results[0]).toMatchObject({ kernel: path('good.wgsl'), case: 'own shape', passed: true });
+    const [tensor] = results[0]!.tensors;
+    expect(tensor).toMatchObject({ name: 'o', bound: 2e-5 });
+    expect(tensor!.maxAbs).toBeTypeOf('number');
+    expect(tensor!.rmsRatio).toBeLessThan(2e-5);
+  });
+
+  it('ends with 1 for a glob with a wrong kernel in it, and shows where', async () => {
+    const { code, stdout } = await tilescope(['compare', join(folder, '{good,twice}.wgsl'), '--shape', 'seqlen=12']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/Right: /);
+    expect(stdout).toMatch(/Wrong in 1 of 1 case/);
+    expect(stdout).toMatch(/o\[\d+, \d+, \d+, \d+\]\s+got .*expected .*\(batch 0, heads/);
+  });
+
+  it('checks files with the places of what is wrong', async () => {
+    const { code, stdout } = await tilescope(['check', path('good.wgsl'), path('broken.wgsl')]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✔ .*good\.wgsl/);
+    expect(stdout).toMatch(/✘ .*broken\.wgsl/);
+    expect(stdout).toMatch(/broken\.wgsl:\d+:\d+: error: /);
+  });
+
+  it('measures what is right and refuses what is wrong', async () => {
+    const right = await tilescope(['bench', path('good.wgsl'), '--json']);
+    expect(right.code).toBe(0);
+    const { schemaVersion, results } = JSON.parse(right.stdout) as {
+      schemaVersion: number;
+      results: { gpuTimeNs: { median: number; p20: number; p80: number; samples: number[] }; adapter: object }[];
+    };
+    expect(schemaVersion).toBe(1);
+    const [result] = results;
+    expect(result!.gpuTimeNs.median).toBeGreaterThan(0);
+    expect(result!.gpuTimeNs.samples.length).toBeGreaterThanOrEqual(5);
+    expect(Object.keys(result!.adapter)).toEqual(['vendor', 'architecture', 'description', 'software']);
+    expect(result).toMatchObject({ kernel: path('good.wgsl'), shape: { seqlen: 9 }, compulsoryBytes: 1152 });
+
+    const wrong = await tilescope(['bench', path('twice.wgsl')]);
+    expect(wrong.code).toBe(1);
+    expect(wrong.stdout).toMatch(/its speed is not measured/);
+    expect(wrong.stdout).not.toMatch(/GFLOP/);
+  });
+
+  it('agrees with the golden vectors by reference and by kernel', { timeout: 400_000 }, async () => {
+    const { code, stdout } = await tilescope(['golden', 'test/goldens', '--json']);
+    const { results, totals } = JSON.parse(stdout) as {
+      results: { case: string; by: string; passed: boolean; sentence: string }[];
+      totals: { by: string; passed: number; failed: number }[];
+    };
+    expect(results.filter(({ passed }) => !passed)).toEqual([]);
+    expect(code).toBe(0);
+    const entries = (JSON.parse(readFileSync(join(root, 'test/goldens/index.json'), 'utf8')) as { cases: unknown[] })
+      .cases;
+    expect(totals.find(({ by }) => by === 'reference')!.passed).toBe(2 * entries.length);
+    const byKernel = totals.filter(({ by }) => by !== 'reference');
+    expect(byKernel).toHaveLength(6);
+    expect(byKernel.every(({ passed }) => passed > 0)).toBe(true);
+  });
+});

@@ -1,0 +1,32 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createLab } from '../../src/lab/lab.js';
+import { testDevice } from '../gpu/dawn.js';
+
+const device = await testDevice();
+const folder = new URL('../../shaders/', import.meta.url);
+const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.wgsl'));
+
+describe.skipIf(!device)('the kernels that come along', () => {
+  const lab = createLab(() => Promise.resolve({ ok: true, value: device! }), 'native', {
+    abandon: () => undefined,
+    timeoutMs: 200_000,
+  });
+
+  it.each(names.sort())(
+    '%s is right at its own shape and in every case of the grid',
+    async (name) => {
+      const kernel = { name, text: readFileSync(new URL(name, folder), 'utf8') };
+      const context = { signal: new AbortController().signal, report: () => undefined };
+      const outcome = await lab.compare({ kernel, override: null, seed: 7 }, context);
+      if (!outcome.ok) throw new Error(outcome.failure.message);
+      const { cases } = outcome.value;
+      expect(cases.filter(({ passed }) => !passed).map((wrong) => `${wrong.name}: ${wrong.sentence}`)).toEqual([]);
+      // A grid that has shrunk to nothing proves nothing.
+      expect(cases.length).toBeGreaterThanOrEqual(15);
+      const worst = Math.max(...cases.flatMap(({ tensors }) => tensors.map(({ rmsRatio }) => rmsRatio ?? Infinity)));
+      expect(worst).toBeLessThan(5e-6);
+    },
+    480_000,
+  );
+});
