@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { LabFailure, Outcome, Progress } from '../lab/contract.js';
+import type { LabFailure, Outcome } from '../lab/contract.js';
 import type { Job } from '../lab/panel.js';
 import { describeDevice, deviceDiagnostics, showNoDevice, type Gpu } from './gpu.js';
 import type { JobReports, Jobs } from './jobs.js';
@@ -78,16 +78,20 @@ async function startJob<K extends Job>(
 ): Promise<Outcome<JobReports[K]> | null> {
   const { kernels, results, jobs, panel } = tools;
   const document = await kernelFor(kernels, uri);
-  if (document === null || !(await mayRun(jobs))) return null;
+  if (document === null) return null;
+  if (!vscode.workspace.isTrusted) return askForTrust();
+  if (jobs.running !== null) return offerToStop(jobs);
   kernels.select(document);
-  if (job !== 'run') await results.update(document.uri, { tab: job === 'benchmark' ? 'benchmark' : 'compare' });
   panel.showForJob();
+  // Nothing is awaited between the look at the running job and this start: two clicks make one job.
+  const started = jobs.start(job, document);
+  if (job !== 'run') await results.update(document.uri, { tab: job });
   const outcome = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Window, title: titleOf(job, nameOf(document)) },
     async (progress) => {
-      const subscription = jobs.onDidChange(() => progress.report({ message: progressText(jobs.running?.progress) }));
+      const subscription = jobs.onDidChange(() => progress.report({ message: jobs.running?.progress?.message ?? '' }));
       try {
-        return await jobs.start(job, document);
+        return await started;
       } finally {
         subscription.dispose();
       }
@@ -100,25 +104,24 @@ async function startJob<K extends Job>(
   return outcome;
 }
 
-/** Asks for trust or for patience where a job cannot start now. */
-async function mayRun(jobs: Jobs): Promise<boolean> {
-  if (!vscode.workspace.isTrusted) {
-    const manage = vscode.l10n.t('Manage Workspace Trust');
-    const choice = await vscode.window.showWarningMessage(
-      vscode.l10n.t('Running a kernel executes workspace content on the GPU. Trust this workspace to run kernels.'),
-      manage,
-    );
-    if (choice === manage) await vscode.commands.executeCommand('workbench.trust.manage');
-    return false;
-  }
-  if (jobs.running === null) return true;
+async function askForTrust(): Promise<null> {
+  const manage = vscode.l10n.t('Manage Workspace Trust');
+  const choice = await vscode.window.showWarningMessage(
+    vscode.l10n.t('Running a kernel executes workspace content on the GPU. Trust this workspace to run kernels.'),
+    manage,
+  );
+  if (choice === manage) await vscode.commands.executeCommand('workbench.trust.manage');
+  return null;
+}
+
+async function offerToStop(jobs: Jobs): Promise<null> {
   const stop = vscode.l10n.t('Stop It');
   const choice = await vscode.window.showInformationMessage(
     vscode.l10n.t('Another job is still running. Wait for it, or stop it.'),
     stop,
   );
   if (choice === stop) jobs.cancel();
-  return false;
+  return null;
 }
 
 /** A failure is told where the user looks: by the panel if it is in sight, else by a message. */
@@ -169,8 +172,4 @@ function titleOf(job: Job, name: string): string {
   const { l10n } = vscode;
   if (job === 'run') return l10n.t('Running {0}', name);
   return job === 'compare' ? l10n.t('Comparing {0}', name) : l10n.t('Benchmarking {0}', name);
-}
-
-function progressText(progress: Progress | null | undefined): string {
-  return progress?.message ?? '';
 }

@@ -177,6 +177,7 @@ export class Jobs implements vscode.Disposable {
       );
     }
     if (stopped) return failure('cancelled', vscode.l10n.t('The job was stopped.'), null);
+    if (error instanceof PageLostError && error.closed) return failure('cancelled', error.message, null);
     if (error instanceof PageSilentError) {
       return failure(
         'internal',

@@ -11,6 +11,11 @@ const readyTimeoutMs = 15_000;
 /** The page went away (closed, reloaded) while it was being waited for. */
 export class PageLostError extends Error {
   override readonly name = 'PageLostError';
+
+  /** `closed` tells the user's own doing from a page that was loaded anew. */
+  constructor(readonly closed: boolean) {
+    super(closed ? vscode.l10n.t('The Kernel Lab was closed.') : vscode.l10n.t('The Kernel Lab was loaded anew.'));
+  }
 }
 
 /** The page did not say that it is ready in time. */
@@ -42,12 +47,10 @@ export class LabPanel implements vscode.Disposable {
   private page: LivePage | null = null;
   private host: LabPanelHost | null = null;
   private readonly becameReady = new vscode.EventEmitter<void>();
-  private readonly lost = new vscode.EventEmitter<void>();
+  private readonly lost = new vscode.EventEmitter<PageLostError>();
 
   /** A page (a first or a reloaded one) can be called now. */
   readonly onDidBecomeReady = this.becameReady.event;
-  /** The page that could be called is gone. */
-  readonly onDidLose = this.lost.event;
 
   constructor(
     private readonly extensionUri: vscode.Uri,
@@ -105,7 +108,7 @@ export class LabPanel implements vscode.Disposable {
         ...handlers,
         ready: async (params, context) => {
           // A second `ready` comes from a page that was loaded anew: whatever the old one was asked has no answer.
-          if (page.ready) this.lost.fire();
+          if (page.ready) this.lost.fire(new PageLostError(false));
           const snapshot = await handlers.ready(params, context);
           page.ready = true;
           this.becameReady.fire();
@@ -123,7 +126,7 @@ export class LabPanel implements vscode.Disposable {
   reload(): void {
     if (this.page === null) return;
     this.page.ready = false;
-    this.lost.fire();
+    this.lost.fire(new PageLostError(false));
     this.page.panel.webview.html = panelHtml(this.page.panel.webview, this.extensionUri);
   }
 
@@ -180,7 +183,7 @@ export class LabPanel implements vscode.Disposable {
     page.channel.dispose();
     if (this.page !== page) return;
     this.page = null;
-    this.lost.fire();
+    this.lost.fire(new PageLostError(true));
   }
 
   private refreshTitle(): void {
@@ -189,7 +192,7 @@ export class LabPanel implements vscode.Disposable {
 
   private async whenReady(signal: AbortSignal | null): Promise<Channel<PageMethods, HostMethods>> {
     const page = this.page;
-    if (page === null) throw new PageLostError(vscode.l10n.t('The Kernel Lab is not open.'));
+    if (page === null) throw new PageLostError(true);
     if (!page.ready) {
       await this.orLost(
         () =>
@@ -215,9 +218,7 @@ export class LabPanel implements vscode.Disposable {
     let subscription: vscode.Disposable | null = null;
     try {
       return await new Promise<T>((resolve, reject) => {
-        subscription = this.lost.event(() =>
-          reject(new PageLostError(vscode.l10n.t('The Kernel Lab was closed or loaded anew.'))),
-        );
+        subscription = this.lost.event(reject);
         start().then(resolve, reject);
       });
     } finally {
