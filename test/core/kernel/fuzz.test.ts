@@ -191,6 +191,6 @@ it.each(seeds)(
       if (milliseconds > worst.milliseconds) Object.assign(worst, { milliseconds, text });
     }
     expect(planned).toBeGreaterThan(rounds / 100);
-    expect(worst.milliseconds, worst.text).toBeLessThan(3000);
+    expect(worst.milliseconds, worst.text).toBeLessThan(10_000);
   },
 );
