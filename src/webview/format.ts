@@ -16,7 +16,9 @@ export function significant(value: number, digits = 3): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '∞' : '−∞';
   if (magnitude < 1e-3 || magnitude >= 1e5)
     return minus(value.toExponential(Math.max(0, digits - 1)).replace('e+', 'e'));
-  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(magnitude)));
+  // Rounding may carry into another decade: 0.9996 has two decimals, not three.
+  const rounded = Number(magnitude.toPrecision(digits));
+  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(rounded)));
   return minus(value.toFixed(decimals));
 }
 

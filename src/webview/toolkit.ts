@@ -122,6 +122,8 @@ export interface TextFieldSpec {
   readonly id: string;
   readonly label: TemplateResult | string;
   readonly value: string;
+  /** Characters it has room for. */
+  readonly size: number;
   readonly disabled?: boolean;
   readonly hint?: string;
   readonly onCommit: (value: string) => void;
@@ -139,6 +141,7 @@ export function textField(spec: TextFieldSpec): TemplateResult {
   };
   return html`<vscode-text-field
     id=${spec.id}
+    size=${spec.size}
     title=${spec.hint ?? nothing}
     ?disabled=${spec.disabled ?? false}
     .value=${live(spec.value)}
@@ -167,7 +170,10 @@ export function tabs(spec: TabsSpec): TemplateResult {
     aria-label=${spec.label}
     .activeid=${live(`tab-${spec.active}`)}
     @change=${(event: Event) => {
-      const id = event.target instanceof Element ? (event.target.getAttribute('activeid') ?? '') : '';
+      // The changes of controls inside the views bubble up to here as well.
+      if (event.target !== event.currentTarget) return;
+      const { target } = event;
+      const id = target !== null && 'activeid' in target ? target.activeid : null;
       const chosen = spec.tabs.find((tab) => `tab-${tab.id}` === id);
       if (chosen && chosen.id !== spec.active) spec.onChange(chosen.id);
     }}

@@ -5,7 +5,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { openBrowser, openPage } from './harness/browser.js';
-import { states } from './harness/fixtures.js';
+import { states } from './harness/states.js';
 import { servePage, themeNames, type ThemeName } from './harness/server.js';
 
 const widths = [360, 700, 1200];

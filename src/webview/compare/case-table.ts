@@ -33,7 +33,7 @@ export class CaseTable extends LitElement {
               <th scope="col">${t('Differs in')}</th>
               <th scope="col" class="number">${t('Max error')}</th>
               <th scope="col" class="number">${t('RMS ratio')}</th>
-              <th scope="col" class="number">${t('Bound')}</th>
+              <th scope="col" class="number bound-column">${t('Bound')}</th>
             </tr>
           </thead>
           <tbody>
@@ -67,7 +67,7 @@ export class CaseTable extends LitElement {
               <td class="number ${measured(tensor) === tensor.maxAbs ? '' : beyond}">
                 ${formatError(tensor.rmsRatio)}
               </td>
-              <td class="number muted">
+              <td class="number muted bound-column">
                 ${formatError(tensor.bound)}${absolute ? html`<span title=${t('of the largest error')}>*</span>` : ''}
               </td>`
           : html`<td colspan="3" class="number bad">${t('could not run')}</td>`

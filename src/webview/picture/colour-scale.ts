@@ -47,7 +47,7 @@ export function rampColour(position: number, limitPosition: number, ground: Grou
       ? fromOklch(lightness, 0.16 - 0.03 * along, 45 + 55 * along)
       : fromOklch(lightness, 0.025 + 0.075 * along, 250);
   }
-  const lightness = beyond ? 0.68 - 0.3 * along : 0.965 - 0.225 * along;
+  const lightness = beyond ? 0.7 - 0.32 * along : 0.965 - 0.225 * along;
   return beyond
     ? fromOklch(lightness, 0.17 - 0.02 * along, 55 - 27 * along)
     : fromOklch(lightness, 0.012 + 0.075 * along, 250);

@@ -1,4 +1,3 @@
-import type { Tolerance } from '../../core/attention/mechanism.js';
 import type { ErrorMap, TensorVerdict } from '../../core/numerics/verdict.js';
 
 /** What a cell holds, by the numbers of `ErrorMap.states`. */
@@ -153,14 +152,14 @@ export function planeSummary(
 }
 
 /**
- * The largest error one element may have. A bound on the RMS ratio allows 100 times as much to a single element,
- * measured against the largest reference value; an absolute bound is the same for all.
+ * The largest error one element may have: what the verdict held its worst elements to. Where it lists none, a bound on
+ * the RMS ratio allows 100 times as much to a single element, measured against the largest reference value; an
+ * absolute bound is the same for all.
  */
 export function elementLimit(verdict: TensorVerdict): number {
-  return limitOf(verdict.tolerance, verdict.maxReference);
-}
-
-function limitOf(tolerance: Tolerance, maxReference: number): number {
+  const held = verdict.worst.find((element) => element.bound > 0);
+  if (held) return held.bound;
+  const { tolerance, maxReference } = verdict;
   if (tolerance.kind === 'absolute') return tolerance.bound;
   return Math.max(1e-6 * Math.max(1, maxReference), 100 * tolerance.bound * maxReference);
 }

@@ -5,6 +5,7 @@ import type { Actions } from '../actions.js';
 import { t } from '../strings.js';
 import { button, codicon, progressRing } from '../toolkit.js';
 import { headline, headlineTime, jobWord } from './headline.js';
+import { isOverridden } from './overrides.js';
 import { blockedReason } from './states.js';
 
 /** Top of the panel: the verdict first, then the time, then which kernel they are about. */
@@ -40,6 +41,7 @@ export function header(snapshot: PanelSnapshot, progress: Progress | null): Temp
 /** The buttons that start and stop jobs; they keep their places whatever is under way. */
 export function jobButtons(snapshot: PanelSnapshot, actions: Actions): TemplateResult {
   const reason = blockedReason(snapshot);
+  const changed = snapshot.kernel !== null && isOverridden(snapshot.kernel);
   const job = (name: Job, icon: string, kind: 'primary' | 'secondary', hint: string): TemplateResult =>
     button({
       label: jobWord(name),
@@ -50,6 +52,16 @@ export function jobButtons(snapshot: PanelSnapshot, actions: Actions): TemplateR
       onClick: () => actions.start(name),
     });
   return html`<div class="jobs" role="toolbar" aria-label=${t('Jobs')}>
+    ${button({
+      label: t('Reset to the file'),
+      icon: 'discard',
+      kind: 'icon',
+      disabled: !changed,
+      hint: changed
+        ? t('Take back all changes: use the shape and options of the file')
+        : t('Shape and options are those of the file'),
+      onClick: () => actions.setOverride({ shape: {}, options: {} }),
+    })}
     ${job('run', 'play', 'secondary', t('Run once and look at the outputs'))}
     ${job('compare', 'check', 'primary', t('Compare with float64 reference mathematics'))}
     ${job('benchmark', 'dashboard', 'secondary', t('Compare, then measure the time'))}

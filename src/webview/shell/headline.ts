@@ -14,8 +14,9 @@ export interface Headline {
 export function headline(snapshot: PanelSnapshot): Headline {
   const { kernel, running, failure, compare } = snapshot;
   const stale = compare?.stale ?? false;
+  if (!kernel) return { tone: 'idle', icon: 'circle-outline', text: t('no kernel'), stale: false };
   if (running) return { tone: 'busy', icon: 'sync', text: runningWords(running), stale: false };
-  if (kernel?.problems.some((problem) => problem.severity === 'error')) {
+  if (kernel.problems.some((problem) => problem.severity === 'error')) {
     return { tone: 'wrong', icon: 'error', text: t('problems in the file'), stale: false };
   }
   if (failure && failure.failure.kind !== 'cancelled') {

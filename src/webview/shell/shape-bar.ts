@@ -3,8 +3,8 @@ import type { DimensionField, OptionField, PanelKernel } from '../../lab/panel.j
 import type { Actions } from '../actions.js';
 import { formatOption } from '../format.js';
 import { t } from '../strings.js';
-import { button, checkbox, dropdown, textField } from '../toolkit.js';
-import { isOverridden, parseOption, parseSize, stepSize, withDimension, withOption } from './overrides.js';
+import { checkbox, dropdown, textField } from '../toolkit.js';
+import { parseOption, parseSize, stepSize, withDimension, withOption } from './overrides.js';
 
 /** The sizes and options the next job runs with, each to be edited in place. */
 export class ShapeBar extends LitElement {
@@ -29,20 +29,9 @@ export class ShapeBar extends LitElement {
   }
 
   protected override render(): TemplateResult {
-    const changed = isOverridden(this.kernel);
     return html`<div class="shape-bar" role="group" aria-label=${t('Shape and options')}>
         ${this.kernel.dimensions.map((field) => this.dimension(field))}
         ${this.kernel.options.map((field) => this.option(field))}
-        <span class="shape-reset ${changed ? '' : 'invisible'}"
-          >${button({
-            label: t('Reset to the file'),
-            icon: 'discard',
-            kind: 'icon',
-            disabled: !changed,
-            hint: t('Take back all changes: use the shape and options of the file'),
-            onClick: () => this.actions.setOverride({ shape: {}, options: {} }),
-          })}</span
-        >
       </div>
       ${this.refused === null ? nothing : html`<p class="refused" role="alert">${this.refused}</p>`}`;
   }
@@ -69,6 +58,7 @@ export class ShapeBar extends LitElement {
         id: `dimension-${field.name}`,
         label,
         value: String(field.value),
+        size: 4,
         hint: hint.filter((part) => part !== '').join(' '),
         onCommit: (text) => this.commitSize(field, parseSize(text), text),
         onStep: (direction, text) => {
@@ -123,6 +113,7 @@ export class ShapeBar extends LitElement {
             id: `option-${field.name}`,
             label: html`<small class="field-label ${changed}">${field.name}</small>`,
             value: formatOption(field.value).replaceAll(/[[\]]/g, ''),
+            size: 5,
             disabled,
             hint,
             onCommit: (text) => this.commitOption(field, kind, text, set),

@@ -3,7 +3,7 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 /** Opens Chromium with WebGPU on its software adapter. `CHROMIUM_PATH` names another browser than Debian's. */
 export function openBrowser(): Promise<Browser> {
   return chromium.launch({
-    executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
+    executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
     args: [
       '--headless=new',
       '--no-sandbox',

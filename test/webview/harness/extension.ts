@@ -4,7 +4,7 @@
  */
 import { Channel } from '../../../src/lab/channel.js';
 import type { CaseOverride, KernelSource } from '../../../src/lab/contract.js';
-import type { HostMethods, Job, PageMethods, PanelSnapshot } from '../../../src/lab/panel.js';
+import type { HostMethods, Job, PageMethods, PanelKernel, PanelSnapshot } from '../../../src/lab/panel.js';
 
 /** A call the page made of the extension. */
 export interface Recorded {
@@ -94,7 +94,10 @@ const channel = new Channel<PageMethods, HostMethods>(
       stopping?.abort();
       return record('cancel', params, null);
     },
-    setOverride: (params) => record('setOverride', params, null),
+    setOverride: (params) => {
+      void window.harness.show({ kernel: chosen(window.harness.snapshot.kernel, params.override) });
+      return record('setOverride', params, null);
+    },
     setTab: (params) => {
       void window.harness.show({ tab: params.tab });
       return record('setTab', params, null);
@@ -104,6 +107,18 @@ const channel = new Channel<PageMethods, HostMethods>(
     save: (params) => record('save', params, null),
   },
 );
+
+/** The kernel with sizes and options chosen, those that follow left as they are. */
+function chosen(kernel: PanelKernel | null, { shape, options }: CaseOverride): PanelKernel | null {
+  if (!kernel) return null;
+  return {
+    ...kernel,
+    dimensions: kernel.dimensions.map((field) =>
+      field.follows === null ? { ...field, value: shape[field.name] ?? field.fileValue } : field,
+    ),
+    options: kernel.options.map((field) => ({ ...field, value: options[field.name] ?? field.fileValue })),
+  };
+}
 
 let stopping: AbortController | null = null;
 
@@ -139,7 +154,7 @@ function setTheme(name: string): void {
   root.style.setProperty('--vscode-editor-font-family', '"DejaVu Sans Mono", monospace');
   root.style.setProperty('--vscode-editor-font-size', '14px');
   document.body.className = theme.class;
-  document.body.dataset['vscodeThemeKind'] = theme.class;
+  document.body.dataset.vscodeThemeKind = theme.class;
 }
 
 window.harness = {

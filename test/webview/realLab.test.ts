@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PanelSnapshot } from '../../src/lab/panel.js';
+import { openBrowser, openPage, type WatchedPage } from './harness/browser.js';
+import { idle, kernel } from './harness/fixtures.js';
+import { servePage, type PageServer } from './harness/server.js';
+
+/** The page's own lab on the browser's own WebGPU: nothing stands in for either. */
+
+const path = fileURLToPath(new URL('../../shaders/lightning/lightning2.wgsl', import.meta.url));
+const small = readFileSync(path, 'utf8')
+  .replace(/shape: \{[^}]*\}/, 'shape: { batch: 1, heads: 2, seqlen: 96, headDim: 16 }')
+  .replace('---*/', 'cases:\n  - { seqlen: 65 }\n---*/');
+const wrong = small.replace('params.scale * output[', '1.01 * params.scale * output[');
+
+let browser: Browser;
+let server: PageServer;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([openBrowser(), servePage()]);
+});
+
+afterAll(async () => {
+  await browser.close();
+  await server.close();
+});
+
+const fresh: PanelSnapshot = { ...idle, kernel: { ...kernel, problems: [] }, device: null };
+
+async function open(text: string, snapshot: PanelSnapshot = fresh): Promise<WatchedPage> {
+  const watched = await openPage(browser, server.address(snapshot));
+  await watched.page.evaluate((source) => {
+    window.harness.kernel = { name: 'lightning2.wgsl', text: source };
+  }, text);
+  return watched;
+}
+
+describe('the lab on the page', () => {
+  it('compares a built-in kernel on WebGPU and shows the verdict, the map and the machine', async () => {
+    const { page, complaints } = await open(small);
+    await page.getByRole('button', { name: 'Compare', exact: true }).click();
+    await page.locator('.header-word', { hasText: /^right$/ }).waitFor({ timeout: 90_000 });
+    expect(await page.locator('tilescope-cases tbody tr').count()).toBe(2);
+    expect(await page.locator('.machine').innerText()).toMatch(/swiftshader[^]*software adapter[^]*webview WebGPU/i);
+    expect(await page.locator('#error-map-summary').innerText()).toMatch(
+      /^All 3,072 compared elements of o are within/,
+    );
+    expect(await page.locator('[role=status]').innerText()).toBe('Compare finished: right');
+    expect(complaints).toEqual([]);
+    expect(await page.evaluate(() => window.harness.violations)).toEqual([]);
+    await page.context().close();
+  });
+
+  it('finds a kernel wrong, says where, and shows no speed of it', async () => {
+    expect(wrong).not.toBe(small);
+    const { page, complaints } = await open(wrong);
+    await page.getByRole('button', { name: 'Compare', exact: true }).click();
+    await page.locator('.header-word', { hasText: /^wrong$/ }).waitFor({ timeout: 90_000 });
+    expect(await page.locator('tilescope-cases tbody tr.failed').count()).toBe(2);
+    expect(await page.locator('.metrics tbody tr').first().innerText()).toMatch(/Max error\s+[\d.e-]+ \(too much\)/);
+    expect(await page.locator('tilescope-worst tbody tr').count()).toBeGreaterThan(0);
+    await page.getByRole('button', { name: 'Benchmark', exact: true }).click();
+    await page.getByRole('tab', { name: 'Benchmark' }).click();
+    await page.getByText('No speed for a kernel whose comparison fails').first().waitFor({ timeout: 90_000 });
+    expect(await page.locator('.header-time').count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+
+  it('stops a job when asked, and works again afterwards', async () => {
+    const { page } = await open(small.replace('seqlen: 96', 'seqlen: 8192').replace('heads: 2', 'heads: 16'));
+    await page.getByRole('button', { name: 'Compare', exact: true }).click();
+    await page.locator('.progress-text', { hasText: /\w/ }).waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.locator('.note-title', { hasText: 'Compare was stopped' }).waitFor({ timeout: 60_000 });
+    await page.evaluate((source) => {
+      window.harness.kernel = { name: 'lightning2.wgsl', text: source };
+    }, small);
+    await page.getByRole('button', { name: 'Run', exact: true }).click();
+    await page.locator('.note-title', { hasText: 'The kernel ran' }).waitFor({ timeout: 90_000 });
+    await page.context().close();
+  });
+
+  it('benchmarks it and says that the adapter is software', async () => {
+    const { page, complaints } = await open(small);
+    await page.getByRole('button', { name: 'Benchmark', exact: true }).click();
+    await page.locator('.header-time').waitFor({ timeout: 110_000 });
+    await page.getByRole('tab', { name: 'Benchmark' }).click();
+    expect(await page.locator('.number-main').innerText()).toMatch(/^Time of one run\s+[\d.]+\s*(ns|µs|ms|s)/);
+    expect(await page.locator('.inline-note').innerText()).toContain('software adapter');
+    expect(complaints).toEqual([]);
+    await page.context().close();
+  });
+});
