@@ -120,6 +120,19 @@ export class WorkbenchWindow {
     return this.page.locator('.codelens-decoration').locator('a, span').filter({ hasText: text });
   }
 
+  /**
+   * Clicks a lens until a lens shows the effect. VS Code draws lenses anew whenever something about them changes, and a click
+   * that meets the old ones is lost.
+   */
+  async pressLens(text: string, effect: RegExp): Promise<void> {
+    const shown = this.lens(effect).first();
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await this.lens(text).first().click();
+      if (await appears(shown, 10_000)) return;
+    }
+    throw new Error(`The lens "${text}" was clicked five times, and no lens shows ${String(effect)}.`);
+  }
+
   /** The document inside the panel's webview, two frames down. */
   get panel(): FrameLocator {
     return this.page.frameLocator('iframe.webview.ready').frameLocator('#active-frame');
@@ -150,16 +163,19 @@ export class WorkbenchWindow {
 
   /** Finds `text` in the editor, as with Ctrl+F, which selects it and scrolls it into view. */
   async find(text: string): Promise<void> {
+    const focused = this.editor.and(this.page.locator('.focused'));
     await this.page.keyboard.press('Control+1');
-    await this.editor.and(this.page.locator('.focused')).waitFor();
+    await focused.waitFor();
     await this.page.keyboard.press('Control+Home');
     await this.page.keyboard.press('Control+f');
     const widget = this.editor.locator('.find-widget.visible');
     await widget.waitFor();
-    await widget.locator('textarea.input').first().fill(text);
+    const field = widget.locator('textarea.input').first();
+    await field.fill(text);
     await widget.locator('.matchesCount').filter({ hasText: '1 of 1' }).waitFor();
-    await this.page.keyboard.press('Escape');
+    await field.press('Escape');
     await widget.waitFor({ state: 'detached' });
+    await focused.waitFor();
   }
 
   /** Finds `text` and types `replacement` over it. */
@@ -181,4 +197,11 @@ export class WorkbenchWindow {
   async close(): Promise<void> {
     await this.context.close();
   }
+}
+
+async function appears(locator: Locator, timeoutMs: number): Promise<boolean> {
+  return locator.waitFor({ timeout: timeoutMs }).then(
+    () => true,
+    () => false,
+  );
 }
