@@ -1,7 +1,6 @@
 import { schemaVersion } from '../lab/contract.js';
-import { bytesText } from './text.js';
 import { adapterLine, failureCode, failureLines, type Session } from './session.js';
-import { table } from './text.js';
+import { bytesText, table } from './text.js';
 import { exitCodes, type ExitCode } from './usage.js';
 
 /** Prints the GPU that kernels would run on, with its features and limits. */
@@ -26,7 +25,7 @@ export async function deviceCommand(session: Session, json: boolean): Promise<Ex
     ['subgroups', subgroups],
     ...Object.entries(device.limits).map(([name, value]) => [
       name,
-      /Size$/.test(name) && !/Workgroup(?!Storage)/.test(name) ? bytesText(value) : String(value),
+      name.endsWith('Size') ? bytesText(value) : String(value),
     ]),
   ];
   session.print(

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from 'commander';
-import type { CaseOverride } from '../lab/contract.js';
+import { readKernel } from '../core/kernel/read.js';
+import type { CaseOverride, KernelSource } from '../lab/contract.js';
+import { strangerIn } from '../lab/prepare.js';
 import { parseOptions, parseSeed, parseShape } from './arguments.js';
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
@@ -72,18 +74,16 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     .action((files: string[], flags: CaseFlags) => {
       const kernels = readKernels(files);
       const { json = false, seed, verbose = false } = flags;
-      return withSession(verbose, (session) =>
-        compareCommand(session, { kernels, override: overrideOf(flags), seed, json }),
-      );
+      const override = overrideFor(kernels, flags);
+      return withSession(verbose, (session) => compareCommand(session, { kernels, override, seed, json }));
     });
   withCaseFlags(program.command('bench <files...>'))
     .description('measure kernels that are right')
     .action((files: string[], flags: CaseFlags) => {
       const kernels = readKernels(files);
       const { json = false, seed, verbose = false } = flags;
-      return withSession(verbose, (session) =>
-        benchCommand(session, { kernels, override: overrideOf(flags), seed, json }),
-      );
+      const override = overrideFor(kernels, flags);
+      return withSession(verbose, (session) => benchCommand(session, { kernels, override, seed, json }));
     });
   withCommonFlags(program.command('golden <folder>'))
     .description('check the references and the kernels against a folder of golden vectors')
@@ -111,8 +111,16 @@ function withCaseFlags(command: Command): Command {
     .option('--seed <number>', 'seed of the inputs', parseSeed, 1);
 }
 
-function overrideOf({ shape, options }: CaseFlags): CaseOverride | null {
-  return shape || options ? { shape: shape ?? {}, options: options ?? {} } : null;
+/** The case the flags ask for, or null; names that a kernel's mechanism does not have are wrong usage. */
+function overrideFor(kernels: readonly KernelSource[], { shape, options }: CaseFlags): CaseOverride | null {
+  if (!shape && !options) return null;
+  const override = { shape: shape ?? {}, options: options ?? {} };
+  for (const { name, text } of kernels) {
+    const mechanism = readKernel(text, name)?.mechanism;
+    const stranger = mechanism && strangerIn(mechanism, override);
+    if (stranger) throw new UsageError(`${name}: ${stranger.message} ${stranger.remedy}`);
+  }
+  return override;
 }
 
 function codeOf(error: unknown): ExitCode {

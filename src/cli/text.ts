@@ -8,9 +8,9 @@ export interface Paint {
 }
 
 /** Colours where standard output is a terminal that shows them, by the conventions NO_COLOR and FORCE_COLOR. */
-export function paintFor(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv): Paint {
+export function paintFor(stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): Paint {
   const forced = Boolean(env.FORCE_COLOR) && env.FORCE_COLOR !== '0';
-  const colour = forced || (stream.isTTY && !env.NO_COLOR && env.TERM !== 'dumb');
+  const colour = forced || (stream.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb');
   const style = (code: number) => (text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
   return { good: style(32), bad: style(31), warn: style(33), strong: style(1), faint: style(2) };
 }

@@ -38,7 +38,8 @@ export function readyKernel({ name, text }: KernelSource): ReadyKernel {
  */
 export function chosenCase({ kernel, mechanism }: ReadyKernel, override: CaseOverride | null): KernelCase {
   if (!override) return { name: 'own shape', shape: kernel.shape, options: kernel.options };
-  rejectStrangers(mechanism, override);
+  const stranger = strangerIn(mechanism, override);
+  if (stranger) throw wrongCase(stranger.message, stranger.remedy);
   const kept: Record<string, number> = {};
   for (const { name, fallback } of mechanism.dimensions) {
     const follows = typeof fallback === 'string' && kernel.shape[name] === kernel.shape[fallback];
@@ -52,23 +53,29 @@ export function chosenCase({ kernel, mechanism }: ReadyKernel, override: CaseOve
   }
   const options = completeOptions(mechanism, shape, { ...keptOptions, ...override.options });
   const problem = mechanism.validate(shape, options);
-  if (problem !== null) throw wrongCase(problem);
+  if (problem !== null) throw wrongCase(problem, 'Choose another shape or other options.');
   return { name: 'chosen shape', shape, options };
 }
 
-function rejectStrangers(mechanism: Mechanism, override: CaseOverride): void {
-  const dimensions = mechanism.dimensions.map(({ name }) => name);
-  const options = mechanism.options.map(({ name }) => name);
-  for (const name of Object.keys(override.shape)) {
-    if (!dimensions.includes(name)) throw wrongCase(`${mechanism.id} has no dimension "${name}".`, dimensions);
+/** What is wrong with the names in an override, with those the mechanism has; null where it has all of them. */
+export function strangerIn(
+  mechanism: Mechanism,
+  override: CaseOverride,
+): { readonly message: string; readonly remedy: string } | null {
+  const kinds = [
+    { kind: 'dimension', given: override.shape, known: mechanism.dimensions },
+    { kind: 'option', given: override.options, known: mechanism.options },
+  ];
+  for (const { kind, given, known } of kinds) {
+    const names = known.map(({ name }) => name);
+    const stranger = Object.keys(given).find((name) => !names.includes(name));
+    if (stranger === undefined) continue;
+    return { message: `${mechanism.id} has no ${kind} "${stranger}".`, remedy: `It has ${names.join(', ')}.` };
   }
-  for (const name of Object.keys(override.options)) {
-    if (!options.includes(name)) throw wrongCase(`${mechanism.id} has no option "${name}".`, options);
-  }
+  return null;
 }
 
-function wrongCase(message: string, known: readonly string[] = []): LabFault {
-  const remedy = known.length > 0 ? `It has ${known.join(', ')}.` : 'Choose another shape or other options.';
+function wrongCase(message: string, remedy: string): LabFault {
   return new LabFault({ kind: 'invalid-kernel', message, remedy, diagnostics: [] });
 }
 

@@ -176,7 +176,12 @@ describe.skipIf(!device)('a lab', () => {
     const controller = new AbortController();
     const job = newLab().benchmark(
       { kernel: good, override: null, seed: 1 },
-      { signal: controller.signal, report: ({ message }) => void (message === 'measuring' && controller.abort()) },
+      {
+        signal: controller.signal,
+        report: ({ message }) => {
+          if (message === 'measuring') controller.abort();
+        },
+      },
     );
     expect(await job).toMatchObject({ ok: false, failure: { kind: 'cancelled' } });
     expect(await lab!.run({ kernel: good, override: null }, context())).toMatchObject({ ok: true });
@@ -195,7 +200,12 @@ describe.skipIf(!device)('a lab', () => {
   it('reports a device that is lost in the middle of a job, and opens another for the next', async () => {
     const job = newLab().compare(
       { kernel: good, override: null, seed: 1 },
-      { ...context(), report: ({ fraction }) => void (fraction !== 0 && current!.device.destroy()) },
+      {
+        ...context(),
+        report: ({ fraction }) => {
+          if (fraction !== 0) current!.device.destroy();
+        },
+      },
     );
     expect(await job).toMatchObject({ ok: false, failure: { kind: 'device-lost' } });
     expect(await lab!.run({ kernel: good, override: null }, context())).toMatchObject({ ok: true });
