@@ -9,7 +9,7 @@ tune:
 
 // Linear attention (Katharopoulos et al. 2020) by the left product: the scores first, tile by tile.
 //
-//   A = scale · φ(Q) φ(K)ᵀ      masked to j <= i where causal
+//   A = scale · φ(Q) φ(K)ᵀ            masked to j <= i where causal
 //   O = (A V) / (rowsum A + eps)      or A V where not normalised
 //
 // Quadratic in seqlen like softmax attention, but without a running maximum: a step just adds to the output and to the

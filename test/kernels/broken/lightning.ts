@@ -1,0 +1,142 @@
+import type { Mistake } from './mistake.js';
+
+/** Mistakes in lightning/lightning1.wgsl. */
+export const lightning1: readonly Mistake[] = [
+  {
+    name: 'the decay grows',
+    find: 'exp2(-rate * max(distance, vec4(0.0)))',
+    replace: 'exp2(rate * max(distance, vec4(0.0)))',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'A slope is minus the logarithm of the decay.',
+  },
+  {
+    name: 'the decay counts one token too many',
+    find: 'let distance = vec4(f32(query) - f32(key))',
+    replace: 'let distance = vec4(f32(query) - f32(key) + 1.0)',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'A token does not decay at its own place, and the next one must not be seen.',
+  },
+  {
+    name: 'slopes are taken for binary logarithms',
+    find: 'slopes[head] * LOG2_E',
+    replace: 'slopes[head]',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'exp2 needs the slope times log2(e).',
+  },
+  {
+    name: 'the slope of another head',
+    find: 'slopes[head]',
+    replace: 'slopes[(head + 1u) % params.heads]',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'Each head has its own decay.',
+  },
+  {
+    name: 'values are read one row late',
+    find: 'value = v[(head_row + key) * width + column];',
+    replace: 'value = v[(head_row + min(key + 1u, params.seqlen - 1u)) * width + column];',
+    caughtBy: 'one above a tile of 32',
+    why: 'Value j belongs to key j.',
+  },
+  {
+    name: 'the last step of keys is skipped',
+    find: 'first_key < end_query; first_key += TILE_N',
+    replace: 'first_key + TILE_N < end_query; first_key += TILE_N',
+    caughtBy: 'one above a tile of 32',
+    why: 'The diagonal tile is dropped.',
+  },
+  {
+    name: 'one product of four is missing',
+    find: '      sum += query.w * k3;\n',
+    replace: '',
+    caughtBy: 'one above a tile of 32',
+    why: 'A dot product leaves out every fourth number.',
+  },
+  {
+    name: 'the rows of Q are shifted by one',
+    find: 'let query = left_tile[place(4u * lane.y + i, d)];',
+    replace: 'let query = left_tile[place((4u * lane.y + i + 1u) % TILE_M, d)];',
+    caughtBy: 'one above a tile of 32',
+    why: 'Scores belong to the next query.',
+  },
+];
+
+/** Mistakes in lightning/lightning2.wgsl. */
+export const lightning2: readonly Mistake[] = [
+  {
+    name: 'Λ starts at λ^0',
+    find: '- chunk * CHUNK + 1u;',
+    replace: '- chunk * CHUNK;',
+    caughtBy: 'one above a tile of 64',
+    why: 'The state before a chunk has decayed once by its first row.',
+  },
+  {
+    name: 'the state is scaled by λ',
+    find: 'f32(length - 1u - row)',
+    replace: 'f32(length - row)',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'The last key of a chunk has not decayed yet.',
+  },
+  {
+    name: 'the last chunk decays by a full chunk',
+    find: 'f32(chunk_length(chunk + n))',
+    replace: 'f32(CHUNK)',
+    caughtBy: 'one above a tile of 64',
+    why: 'A chunk decays by the rows it has.',
+  },
+  {
+    name: 'all batches start from the state of the first',
+    find: 'var state = s0[batch_head * size + id.x];',
+    replace: 'var state = s0[id.y * size + id.x];',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 's0 has a state for every batch and head.',
+  },
+  {
+    name: 'the final state is taken before the last chunk',
+    find: 's[batch_head * size + id.x] = state;',
+    replace: 's[batch_head * size + id.x] = states[first + (chunks - 1u) * size];',
+    caughtBy: 'one above a tile of 64',
+    why: 'The last chunk is part of the final state.',
+  },
+  {
+    name: 'no barrier between loading and multiplying a step of a chunk',
+    find: 'value_tile[e] = value;\n    }\n    workgroupBarrier();',
+    replace: 'value_tile[e] = value;\n    }',
+    caughtBy: 'exactly one tile of 64',
+    why: 'Invocations multiply what others have not loaded yet.',
+  },
+  {
+    name: 'no barrier before the next step of a chunk is loaded',
+    find: '    workgroupBarrier();\n  }\n\n  let state =',
+    replace: '  }\n\n  let state =',
+    caughtBy: 'exactly one tile of 64',
+    why: 'Invocations overwrite what others still multiply.',
+  },
+  {
+    name: 'the left product starts at the first token',
+    find: 'var first_key = chunk * CHUNK;',
+    replace: 'var first_key = 0u;',
+    caughtBy: 'one above a tile of 64',
+    why: 'Keys before the chunk are in the state already.',
+  },
+  {
+    name: 'rows of the state are taken from the wrong slice',
+    find: 'load_state(state_row, 4u * slice + first,',
+    replace: 'load_state(state_row, slice + first,',
+    caughtBy: 'one above a tile of 64',
+    why: 'A slice counts vec4s, a row of the state is one number of headDim.',
+  },
+  {
+    name: 'the scale is forgotten',
+    find: 'params.scale * output[4u * c + i]',
+    replace: 'output[4u * c + i]',
+    caughtBy: 'last layer, scale 1/8',
+    why: 'The output is scaled.',
+  },
+  {
+    name: 'a chunk ends one token early',
+    find: 'return min(CHUNK, params.seqlen - chunk * CHUNK);',
+    replace: 'return min(CHUNK, params.seqlen - chunk * CHUNK) - 1u;',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'Its last key is missing from the state.',
+  },
+];

@@ -1,0 +1,93 @@
+import type { Mistake } from './mistake.js';
+
+/** Mistakes in linear/left-product.wgsl. */
+export const leftProduct: readonly Mistake[] = [
+  {
+    name: 'elu lacks its one',
+    find: 'select(exp(min(x, vec4(0.0))), x + 1.0, x > vec4(0.0))',
+    replace: 'select(exp(min(x, vec4(0.0))), x, x > vec4(0.0))',
+    caughtBy: 'one above a tile of 32',
+    why: 'The feature map is elu(x) + 1.',
+  },
+  {
+    name: 'eps is forgotten',
+    find: 'denominator = params.eps;',
+    replace: 'denominator = 0.0;',
+    caughtBy: 'a large eps and scale',
+    why: 'eps is added to the denominator.',
+  },
+  {
+    name: 'eps multiplies the denominator',
+    find: 'output[4u * c + i] / denominator;',
+    replace: 'output[4u * c + i] / (denominator * (1.0 + params.eps));',
+    caughtBy: 'a large eps and scale',
+    why: 'eps is added to the denominator, once.',
+  },
+  {
+    name: 'the denominator leaves out one invocation',
+    find: 'for (var x = 0u; x < LANES; x++)',
+    replace: 'for (var x = 1u; x < LANES; x++)',
+    caughtBy: 'one above a tile of 32',
+    why: 'A query has the parts of eight invocations.',
+  },
+  {
+    name: 'the output is written transposed',
+    find: 'o[(head_row + query) * width_v + column] =',
+    replace: 'o[head_row * width_v + column * params.seqlen + query] =',
+    caughtBy: 'one above a tile of 32',
+    why: 'The layout is [seqlen, headDimV].',
+  },
+  {
+    name: 'the causal mask is always on',
+    find: 'vec4(params.causal == 0u) | ',
+    replace: '',
+    caughtBy: 'not causal, more keys than queries',
+    why: 'Without a causal mask a query sees every key.',
+  },
+];
+
+/** Mistakes in linear/right-product.wgsl. */
+export const rightProduct: readonly Mistake[] = [
+  {
+    name: 'the initial state is ignored',
+    find: 'sum = s0[matrix_at];',
+    replace: 'sum = 0.0 * s0[matrix_at];',
+    caughtBy: 'one above a tile of 32',
+    why: 'S starts at s0.',
+  },
+  {
+    name: 'z holds the last key alone',
+    find: 'key_sums[a] += key;',
+    replace: 'key_sums[a] = key;',
+    caughtBy: 'one above a tile of 32',
+    why: 'z is the sum over the keys.',
+  },
+  {
+    name: 'a chunk counts its own keys twice',
+    find: '= sum;\n        sum += added[n];',
+    replace: '= sum + added[n];\n        sum += added[n];',
+    caughtBy: 'one above a tile of 64',
+    why: 'The state handed to a chunk must end before it.',
+  },
+  {
+    name: 'the last chunk is left out where all keys are visible',
+    find: 'select(chunk_count(), first_query / CHUNK, causal)',
+    replace: 'select(chunk_count() - 1u, first_query / CHUNK, causal)',
+    caughtBy: 'not causal, more keys than queries',
+    why: 'The state after the last chunk has the index chunk_count().',
+  },
+  {
+    name: 'SiLU is a sigmoid',
+    find: 'return x * select(e, vec4(1.0), x > vec4(0.0))',
+    replace: 'return select(e, vec4(1.0), x > vec4(0.0))',
+    caughtBy: 'silu without divisor',
+    why: 'SiLU is x times the sigmoid of x.',
+  },
+  {
+    name: 'the last, shorter chunk is dropped',
+    find: 'return (params.seqlen_k + CHUNK - 1u) / CHUNK;',
+    replace: 'return max(params.seqlen_k / CHUNK, 1u);',
+    caughtBy: 'many tiles, no multiple of any',
+    why: 'The number of chunks must be rounded up.',
+  },
+];

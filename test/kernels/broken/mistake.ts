@@ -1,0 +1,11 @@
+/** One mistake in a built-in kernel, as people make them. */
+export interface Mistake {
+  readonly name: string;
+  /** Text that stands exactly once in the kernel, and what the mistake makes of it. */
+  readonly find: string;
+  readonly replace: string;
+  /** The case of the mechanism's grid that shows the mistake. */
+  readonly caughtBy: string;
+  /** What goes wrong. */
+  readonly why: string;
+}
