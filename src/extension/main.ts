@@ -44,6 +44,10 @@ export function activate(context: vscode.ExtensionContext): void {
       deserializeWebviewPanel: (restored, state) => restore(restored, state, kernels, panel, log),
     }),
     kernels.onDidChange((document) => void results.load(document.uri)),
+    kernels.onDidClose((document) => {
+      // The next untitled file may get this one's name, and is another kernel.
+      if (document.isUntitled) void results.forget(document.uri);
+    }),
   );
   kernels.start();
 }

@@ -54,6 +54,17 @@ export class Results implements vscode.Disposable {
     await this.writing;
   }
 
+  /** Gives up what is known of a kernel, here and in the storage. */
+  async forget(uri: vscode.Uri): Promise<void> {
+    const key = uri.toString();
+    this.records.delete(key);
+    // What is stored counts as read: the file goes only after the writes before it.
+    this.loads.set(key, Promise.resolve());
+    this.changed.fire(key);
+    this.writing = this.writing.then(() => this.erase(key));
+    await this.writing;
+  }
+
   dispose(): void {
     this.changed.dispose();
   }
@@ -70,7 +81,7 @@ export class Results implements vscode.Disposable {
       this.records.set(key, record);
       this.changed.fire(key);
     } catch (error) {
-      if (!(error instanceof vscode.FileSystemError && error.code === 'FileNotFound')) {
+      if (!isMissing(error)) {
         this.log.warn(`The stored results of ${key} could not be read: ${String(error)}`);
       }
     }
@@ -86,6 +97,14 @@ export class Results implements vscode.Disposable {
     }
   }
 
+  private async erase(key: string): Promise<void> {
+    try {
+      await vscode.workspace.fs.delete(this.fileOf(key));
+    } catch (error) {
+      if (!isMissing(error)) this.log.warn(`The stored results of ${key} could not be removed: ${String(error)}`);
+    }
+  }
+
   private async prune(): Promise<void> {
     const names = (await vscode.workspace.fs.readDirectory(this.folder)).map(([name]) => name);
     if (names.length <= keptFiles) return;
@@ -96,4 +115,8 @@ export class Results implements vscode.Disposable {
     dated.sort((a, b) => b.at - a.at);
     for (const { file } of dated.slice(keptFiles)) await vscode.workspace.fs.delete(file);
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof vscode.FileSystemError && error.code === 'FileNotFound';
 }
