@@ -134,7 +134,6 @@ export interface TextFieldSpec {
 export function textField(spec: TextFieldSpec): TemplateResult {
   const onKeydown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') setValue(event, spec.value);
-    if (event.key === 'Enter') spec.onCommit(valueOf(event));
     if (!spec.onStep || (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')) return;
     event.preventDefault();
     spec.onStep(event.key === 'ArrowUp' ? 1 : -1, valueOf(event));

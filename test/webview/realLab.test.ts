@@ -59,7 +59,7 @@ describe('the lab on the page', () => {
     await page.getByRole('button', { name: 'Compare', exact: true }).click();
     await page.locator('.header-word', { hasText: /^wrong$/ }).waitFor({ timeout: 90_000 });
     expect(await page.locator('tilescope-cases tbody tr.failed').count()).toBe(2);
-    expect(await page.locator('.metrics tbody tr').first().innerText()).toMatch(/Max error\s+[\d.e-]+ \(too much\)/);
+    expect(await page.locator('.metrics tbody tr').first().innerText()).toMatch(/Max error\s+[\d.e-]+\s+\(too much\)/);
     expect(await page.locator('tilescope-worst tbody tr').count()).toBeGreaterThan(0);
     await page.getByRole('button', { name: 'Benchmark', exact: true }).click();
     await page.getByRole('tab', { name: 'Benchmark' }).click();

@@ -1,7 +1,8 @@
 /**
- * Takes pictures of the panel in its states, themes and widths into .build/screenshots, to be looked at. With Vitest's
- * runner: `npx esbuild test/webview/screenshots.ts --bundle --platform=node --format=esm --packages=external
- * --outfile=.build/screenshots.mjs && node .build/screenshots.mjs wrong dark 1200`.
+ * Takes pictures of the panel in its states, themes and widths into .build/screenshots, to be looked at. Arguments choose:
+ *
+ *   npx esbuild test/webview/screenshots.ts --bundle --platform=node --format=esm --packages=external --outfile=.build/screenshots.mjs
+ *   node .build/screenshots.mjs wrong dark 1200
  */
 import { mkdirSync } from 'node:fs';
 import { openBrowser, openPage } from './harness/browser.js';

@@ -7,7 +7,8 @@ import { codicon } from '../toolkit.js';
 
 /** The line at the bottom: on which machine, from which source, and when the results came about. */
 export function machineLine(snapshot: PanelSnapshot): TemplateResult {
-  const kept = snapshot.tab === 'benchmark' ? snapshot.benchmark : (snapshot.compare ?? snapshot.run);
+  const measured = snapshot.tab === 'benchmark' ? snapshot.benchmark : null;
+  const kept = measured ?? snapshot.compare ?? snapshot.run;
   const device = kept?.report.device ?? snapshot.device;
   const hash = kept?.report.hash ?? snapshot.kernel?.hash ?? null;
   return html`<footer class="machine" aria-label=${t('Machine')}>

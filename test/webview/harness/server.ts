@@ -2,7 +2,6 @@ import { build } from 'esbuild';
 import { readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import type { PanelSnapshot } from '../../../src/lab/panel.js';
 import themes from './themes.json' with { type: 'json' };
 
@@ -24,7 +23,8 @@ interface ContributedColour {
   readonly defaults: Readonly<Record<string, string>>;
 }
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
+/** Tests and scripts run in the root of the project. */
+const root = `${process.cwd()}/`;
 
 /** Builds the page and the player of the extension's side, and serves both. */
 export async function servePage(): Promise<PageServer> {
