@@ -2,6 +2,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { readKernel } from '../../src/core/kernel/read.js';
 import { frontMatterFields } from '../../src/core/kernel/schema.js';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -26,6 +27,12 @@ test.each(pages)('every link of %s within the project leads somewhere', (page) =
   const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)].map((match) => match[1]!);
   const broken = targets.filter((target) => !existsSync(join(root, dirname(page), target)));
   expect(broken).toEqual([]);
+});
+
+test('the kernel in README.md has no findings', () => {
+  const text = readFileSync(join(root, 'README.md'), 'utf8');
+  const [kernel] = [...text.matchAll(/```wgsl\n(.*?)```/gs)].map((match) => match[1]!);
+  expect(readKernel(kernel!, 'README.md')?.diagnostics).toEqual([]);
 });
 
 describe('docs/kernel-file.md', () => {
