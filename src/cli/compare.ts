@@ -122,7 +122,11 @@ function printReport({ print, paint }: Session, report: CompareReport, first: bo
   const rows = report.cases.flatMap((verdict) => caseRows(verdict, paint));
   print(table([header, ...rows], '  '));
   for (const verdict of report.cases.filter(({ passed }) => !passed)) printWrong({ print, paint }, verdict);
-  print(`  ${report.passed ? paint.good(report.sentence) : paint.bad(report.sentence)}`);
+  const wrong = report.cases.filter(({ passed }) => !passed).length;
+  // What is wrong in each case stands above.
+  print(
+    `  ${wrong === 0 ? paint.good(report.sentence) : paint.bad(`Wrong in ${wrong} of ${report.cases.length} cases.`)}`,
+  );
 }
 
 function caseRows(verdict: CaseVerdict, paint: Session['paint']): Cell[][] {
@@ -148,7 +152,6 @@ export function printWrong({ print, paint }: Pick<Session, 'print' | 'paint'>, v
   print(`    ${paint.faint(caseLine(verdict.shape, verdict.options))}`);
   if (verdict.failure?.remedy) print(`    ${verdict.failure.remedy}`);
   for (const tensor of verdict.tensors.filter(({ passed }) => !passed)) {
-    print(`    ${tensor.sentence}`);
     const elements = tensor.worst.slice(0, worstShown);
     if (elements.length > 0)
       print(

@@ -64,12 +64,12 @@ function withoutMaps(verdict: CaseVerdict): CaseVerdict {
 }
 
 function reportSentence(verdicts: readonly CaseVerdict[]): string {
-  const wrong = verdicts.filter(({ passed }) => !passed);
-  const count = `${verdicts.length} ${verdicts.length === 1 ? 'case' : 'cases'}`;
-  const first = wrong[0];
-  if (first) return `Wrong in ${wrong.length} of ${count}, first in "${first.name}": ${first.sentence}`;
   const only = verdicts.length === 1 ? verdicts[0] : undefined;
-  return only ? `Right: ${only.sentence}` : `Right in all ${count}.`;
+  if (only) return `${only.passed ? 'Right' : 'Wrong'}: ${only.sentence}`;
+  const wrong = verdicts.filter(({ passed }) => !passed);
+  const first = wrong[0];
+  if (!first) return `Right in all ${verdicts.length} cases.`;
+  return `Wrong in ${wrong.length} of ${verdicts.length} cases, first in "${first.name}": ${first.sentence}`;
 }
 
 /** Overrides by whose value a picture can be divided into tiles. */

@@ -1,12 +1,12 @@
 import type { OpenDevice } from '../gpu/device.js';
 import type { GpuResult } from '../gpu/failure.js';
-import { throwIfCancelled } from '../gpu/wait.js';
+import { plain, throwIfCancelled } from '../gpu/wait.js';
 import { benchmark } from './benchmark.js';
 import type { CallContext, Handlers } from './channel.js';
 import { check } from './check.js';
 import { compare } from './compare.js';
 import type { DeviceInfo, LabFailure, LabMethods, Outcome } from './contract.js';
-import { outcome } from './failure.js';
+import { LabFault, outcome } from './failure.js';
 import { run } from './run.js';
 import { DeviceSession } from './session.js';
 import { verifyGiven } from './verifyGiven.js';
@@ -63,7 +63,9 @@ export function createLab(
         const runMs = timeoutMs ?? (info.software ? submissionMs.software : submissionMs.gpu);
         const patience = { timeoutMs: runMs, signal };
         const compilePatience = { timeoutMs: Math.max(compilationMs, runMs), signal };
-        return work({ open, info, referenceBudget, patience, compilePatience, report });
+        const value = await work({ open, info, referenceBudget, patience, compilePatience, report });
+        rejectStrayErrors(open);
+        return value;
       });
       if (!result.ok) await recover(session, result.failure);
       return result;
@@ -83,6 +85,18 @@ export function createLab(
     verify: (params, context) => job(context, (bench) => verifyGiven(bench, params)),
     dispose: () => session.discard(),
   };
+}
+
+/** A result is no result where the device reported an error that nobody had asked about. */
+function rejectStrayErrors(open: OpenDevice): void {
+  const [first] = open.takeUncapturedErrors();
+  if (first === undefined) return;
+  throw new LabFault({
+    kind: 'internal',
+    message: `The GPU reported an error outside the kernel: ${plain(first)}`,
+    remedy: 'Run the kernel again; if it happens again, please report it with the kernel file.',
+    diagnostics: [],
+  });
 }
 
 /** Makes sure that the next job finds a device that works. */

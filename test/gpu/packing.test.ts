@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { planKernel } from '../../src/core/kernel/plan.js';
-import { readKernel } from '../../src/core/kernel/read.js';
 import type { Plan } from '../../src/core/kernel/model.js';
 import { packTensor, unpackTensor, type UnpackedTensor } from '../../src/core/kernel/tensor.js';
 import { roundTo } from '../../src/core/numerics/ulp.js';
@@ -8,18 +6,10 @@ import { compile } from '../../src/gpu/compile.js';
 import { load } from '../../src/gpu/run.js';
 import type { OpenDevice } from '../../src/gpu/device.js';
 import { patience, testDevice } from './dawn.js';
+import { planOf } from './plans.js';
 import { randomStruct, type RandomStruct } from './structs.js';
 
 const open = await testDevice();
-
-/** The plan of a file; its diagnostics become the test's message. */
-function planOf(text: string): Plan {
-  const kernel = readKernel(text, 'packing.wgsl');
-  if (!kernel) throw new Error('The test kernel has no front matter.');
-  const result = planKernel(kernel, kernel.shape, kernel.options);
-  if (!result.ok) throw new Error(`${result.diagnostics.map(({ message }) => message).join('\n')}\n${text}`);
-  return result.plan;
-}
 
 /** Runs a plan whose inputs are all `values` (as far as they need them) and returns the output `o`. */
 async function runPlan(device: OpenDevice, plan: Plan, values: Float32Array): Promise<UnpackedTensor> {
@@ -81,7 +71,7 @@ describe.skipIf(!open)('structs of numbers', () => {
     for (let seed = 1; seed <= structsPerSpace; seed++) {
       const struct = randomStruct(seed, space === 'uniform');
       const text = leafKernel(struct, space);
-      const { values } = await runPlan(open!, planOf(text), new Float32Array(4));
+      const { values } = await runPlan(open!, planOf(text).plan, new Float32Array(4));
       const expected = struct.leaves.map(({ value }) => value);
       expect([...values.subarray(0, expected.length)], text).toEqual(expected);
       leaves += expected.length;
@@ -192,9 +182,9 @@ describe.skipIf(!open)('tensors', () => {
         [...values].map((value) => through.reduce((kept, { format }) => roundTo(format, kept), value));
       for (const [at, layout] of layouts.entries()) {
         const turned = layouts[(at + 1) % layouts.length]!;
-        const there = await runPlan(open!, planOf(copyKernel(form, other, layout, turned)), values);
+        const there = await runPlan(open!, planOf(copyKernel(form, other, layout, turned)).plan, values);
         expect([...there.values], `${form.type} to ${other.type}`).toEqual(expected(form, other));
-        const back = await runPlan(open!, planOf(copyKernel(other, form, turned, layout)), values);
+        const back = await runPlan(open!, planOf(copyKernel(other, form, turned, layout)).plan, values);
         expect([...back.values], `${other.type} to ${form.type}`).toEqual(expected(other, form));
         expect(back.states.every((state) => state === 0)).toBe(true);
       }
