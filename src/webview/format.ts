@@ -44,9 +44,10 @@ export function formatTime(nanoseconds: number): Quantity {
   return { value: significant(scaled), unit: units[unit]! };
 }
 
-/** A rate per second of `base` (FLOP, B) in giga, or in tera from 10000 giga on. */
+/** A rate per second of `base` (FLOP, B) in giga, in tera from 10000 giga on, in mega below one. */
 export function formatRate(perSecond: number, base: 'FLOP' | 'B'): Quantity {
   const giga = perSecond / 1e9;
+  if (giga < 0.9995) return { value: significant(giga * 1e3), unit: `M${base}/s` };
   return giga >= 1e4
     ? { value: significant(giga / 1e3), unit: `T${base}/s` }
     : { value: significant(giga), unit: `G${base}/s` };

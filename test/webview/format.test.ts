@@ -39,6 +39,7 @@ describe('numbers for people', () => {
   it('keeps rates in giga until they are ten thousand', () => {
     expect(formatRate(3.8144e12, 'FLOP')).toEqual({ value: '3814', unit: 'GFLOP/s' });
     expect(formatRate(6.6e13, 'FLOP')).toEqual({ value: '66.0', unit: 'TFLOP/s' });
+    expect(formatRate(7.364e6, 'B')).toEqual({ value: '7.36', unit: 'MB/s' });
     expect(formatRate(9.24e9, 'B')).toEqual({ value: '9.24', unit: 'GB/s' });
   });
 

@@ -275,6 +275,7 @@ describe('the Compare tab', () => {
   it('shows the row of a worst element as two curves', async () => {
     const page = await open('wrong');
     await page.locator('tilescope-worst tbody tr').nth(2).click();
+    expect(await page.locator('.plane[aria-checked=true]').getAttribute('aria-label')).toContain('head 4');
     expect(await page.locator('#row-curves-summary').innerText()).toMatch(
       /^batch 0 · head 4 · row 136: at column 19 the candidate differs by/,
     );

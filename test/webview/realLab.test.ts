@@ -89,6 +89,7 @@ describe('the lab on the page', () => {
     await page.locator('.header-time').waitFor({ timeout: 110_000 });
     await page.getByRole('tab', { name: 'Benchmark' }).click();
     expect(await page.locator('.number-main').innerText()).toMatch(/^Time of one run\s+[\d.]+\s*(ns|µs|ms|s)/);
+    expect(await page.locator('.header-word').innerText()).toBe('right');
     expect(await page.locator('.inline-note').innerText()).toContain('software adapter');
     expect(complaints).toEqual([]);
     await page.context().close();

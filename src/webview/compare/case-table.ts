@@ -48,7 +48,8 @@ export class CaseTable extends LitElement {
     const first = this.report.cases[0]!;
     const chosen = item === this.chosen;
     const tensor = decisiveTensor(item);
-    const difference = item === first ? t('as in the file') : shapeDifference(item, first);
+    const own = shapeDifference(item, first);
+    const difference = item === first ? t('as in the file') : own === item.name ? '' : own;
     const absolute = tensor?.tolerance.kind === 'absolute';
     const beyond = tensor && !tensor.passed ? 'bad' : '';
     return html`<tr

@@ -12,7 +12,7 @@ import { blockedReason, noResult } from '../shell/states.js';
 import { t } from '../strings.js';
 import { codicon } from '../toolkit.js';
 import { metrics } from './metrics.js';
-import { select, type Selection } from './selection.js';
+import { planeOfWorst, select, type Selection } from './selection.js';
 
 /** The Compare tab: the verdict in words, the map of where it goes wrong, and the numbers beside it. */
 export function compareView(snapshot: PanelSnapshot, state: PageState, actions: Actions): TemplateResult {
@@ -55,7 +55,9 @@ export function compareView(snapshot: PanelSnapshot, state: PageState, actions: 
             ? html`<tilescope-worst
                 .verdict=${tensor}
                 .place=${selection.worstPlace}
-                @worst-picked=${(event: CustomEvent<number>) => actions.look({ worst: event.detail })}
+                @worst-picked=${(event: CustomEvent<number>) => {
+                  actions.look({ worst: event.detail, plane: planeOfWorst(tensor, event.detail) });
+                }}
                 @save-csv=${(event: CustomEvent<string>) => {
                   actions.saveText(`${tensor.name}-worst.csv`, event.detail);
                 }}

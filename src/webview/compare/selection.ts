@@ -41,9 +41,18 @@ export function select(report: CompareReport, state: PageState): Selection {
 
 /** The plane of the first wrong element, which is where to look first. */
 function firstWrongPlane(tensor: TensorVerdict | null): number {
-  if (!tensor?.map || !tensor.firstWrong) return 0;
-  const { map, dimNames, firstWrong } = tensor;
-  const index = map.planeDims.map((dim) => firstWrong[dimNames.indexOf(dim.name)] ?? 0);
+  return tensor?.firstWrong ? planeAt(tensor, tensor.firstWrong) : 0;
+}
+
+/** The plane in which one of the worst elements lies, so that the map shows where its row is. */
+export function planeOfWorst(tensor: TensorVerdict, place: number): number {
+  const element = tensor.worst[place];
+  return element ? planeAt(tensor, element.index) : 0;
+}
+
+function planeAt({ map, dimNames }: TensorVerdict, coordinates: readonly number[]): number {
+  if (!map) return 0;
+  const index = map.planeDims.map((dim) => coordinates[dimNames.indexOf(dim.name)] ?? 0);
   return planeOf(map, index);
 }
 

@@ -26,9 +26,9 @@ export function stateWord(state: CellState): string {
 export function stateColours(theme: Theme): StateColours {
   return {
     ground: parseColour(theme.colour('editor-background')),
-    nan: parseColour(theme.colour('tilescope-map-nan', 'charts-purple')),
-    infinite: parseColour(theme.colour('tilescope-map-infinite', 'charts-red')),
-    unwritten: parseColour(theme.colour('tilescope-map-unwritten', 'charts-foreground', 'foreground')),
+    nan: parseColour(theme.colour('tilescope-mapNan', 'charts-purple')),
+    infinite: parseColour(theme.colour('tilescope-mapInfinite', 'charts-red')),
+    unwritten: parseColour(theme.colour('tilescope-mapUnwritten', 'charts-foreground', 'foreground')),
     notCompared: parseColour(theme.colour('descriptionForeground', 'foreground')),
   };
 }
