@@ -2,21 +2,13 @@
 //
 //   npm run package               fails where the files differ from test/e2e/vsix-files.txt
 //   npm run package -- --update   writes that list anew; read its diff before you commit it
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureBuild, ensureDependencies, root, run, runMain, say, SetupError } from './setup.mjs';
+import { ensureBuild, ensureDependencies, root, runMain, say, SetupError } from './setup.mjs';
 
 const vsixPath = join(root, '.build/tilescope.vsix');
 const listPath = join(root, 'test/e2e/vsix-files.txt');
 const maxBytes = 5_000_000;
-const vsce = join(root, 'node_modules/@vscode/vsce/vsce');
-
-function packedFiles() {
-  const result = spawnSync(process.execPath, [vsce, 'ls', '--no-dependencies'], { cwd: root, encoding: 'utf8' });
-  if (result.status !== 0) throw new SetupError(`vsce could not list the files:\n${result.stderr}`);
-  return result.stdout.trim().split('\n').sort();
-}
 
 function checkFiles(files) {
   const wanted = existsSync(listPath) ? readFileSync(listPath, 'utf8').trim().split('\n') : [];
@@ -30,24 +22,28 @@ function checkFiles(files) {
   );
 }
 
-await runMain(() => {
+/** Packs the extension and returns the names of its files, in order. */
+async function pack() {
+  const { createVSIX, listFiles, PackageManager } = await import('@vscode/vsce');
+  mkdirSync(join(root, '.build'), { recursive: true });
+  try {
+    await createVSIX({
+      cwd: root,
+      packagePath: vsixPath,
+      dependencies: false,
+      allowMissingRepository: true,
+      rewriteRelativeLinks: false,
+    });
+    return (await listFiles({ cwd: root, packageManager: PackageManager.None })).sort();
+  } catch (error) {
+    throw new SetupError(`vsce could not pack the extension: ${error.message}`);
+  }
+}
+
+await runMain(async () => {
   ensureDependencies();
   ensureBuild();
-  mkdirSync(join(root, '.build'), { recursive: true });
-  run(
-    process.execPath,
-    [
-      vsce,
-      'package',
-      '--no-dependencies',
-      '--allow-missing-repository',
-      '--no-rewrite-relative-links',
-      '--out',
-      vsixPath,
-    ],
-    { quiet: true },
-  );
-  const files = packedFiles();
+  const files = await pack();
   if (process.argv.includes('--update')) writeFileSync(listPath, `${files.join('\n')}\n`);
   checkFiles(files);
   const bytes = statSync(vsixPath).size;
