@@ -29,8 +29,16 @@ export class Machine {
   ) {}
 
   /** Starts both; the packaged extension is installed by VS Code itself unless `withExtension` is false. */
-  static async start(options: { withExtension: boolean; env?: Readonly<Record<string, string>> }): Promise<Machine> {
+  static async start(options: {
+    withExtension: boolean;
+    env?: Readonly<Record<string, string>>;
+    /** Settings that a workspace cannot have. */
+    userSettings?: Readonly<Record<string, unknown>>;
+  }): Promise<Machine> {
     const home = mkdtempSync(join(tmpdir(), 'tilescope-e2e-'));
+    const userFolder = join(home, 'data/data/User');
+    mkdirSync(userFolder, { recursive: true });
+    writeFileSync(join(userFolder, 'settings.json'), JSON.stringify(options.userSettings ?? {}));
     const vsix = options.withExtension ? join(root, '.build/tilescope.vsix') : null;
     const workbench = await startWorkbench({ home, vsix, env: options.env ?? {} });
     const browser = await chromium.launch({
