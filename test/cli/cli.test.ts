@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { driverIsChosen } from '../../src/native/driver.js';
 import { testDevice } from '../gpu/dawn.js';
 import { bundle } from '../lab/bundles.js';
 import { smallKernel } from '../lab/kernels.js';
@@ -16,6 +17,8 @@ interface Ended {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tilescope-cli-'));
+// Opening the tests' own device may set the driver for this process; the command line has to find it by itself.
+const environment = { ...process.env };
 const device = await testDevice();
 let cli = '';
 
@@ -36,7 +39,7 @@ function tilescope(args: readonly string[], env: Readonly<Record<string, string>
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [cli, ...args], {
       cwd: root,
-      env: { ...process.env, NO_COLOR: '1', ...env },
+      env: { ...environment, NO_COLOR: '1', ...env },
     });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
@@ -101,8 +104,10 @@ describe('the command line without a device', () => {
 
 describe.skipIf(!device)('the command line on a device', () => {
   it('describes the device', async () => {
-    const { code, stdout } = await tilescope(['device', '--json']);
+    const { code, stdout, stderr } = await tilescope(['device', '--json']);
     expect(code).toBe(0);
+    const found = device!.description.software && !driverIsChosen(environment);
+    expect(stderr.includes('using the software Vulkan driver')).toBe(found);
     const { schemaVersion, device } = JSON.parse(stdout) as { schemaVersion: number; device: { vendor: string } };
     expect(schemaVersion).toBe(1);
     expect(device.vendor).not.toBe('');
