@@ -117,7 +117,7 @@ export function checkbox(spec: CheckboxSpec): TemplateResult {
   >`;
 }
 
-/** A line of text. `onStep` is called for the arrow keys up (1) and down (-1). */
+/** A line of text. `onStep` is called for the arrow keys up (1) and down (-1) and gives the text they lead to. */
 export interface TextFieldSpec {
   readonly id: string;
   readonly label: TemplateResult | string;
@@ -127,23 +127,26 @@ export interface TextFieldSpec {
   readonly disabled?: boolean;
   readonly hint?: string;
   readonly onCommit: (value: string) => void;
-  readonly onStep?: (direction: 1 | -1, value: string) => void;
+  readonly onStep?: (direction: 1 | -1, value: string) => string;
 }
 
-/** A text field that reports its value on Enter or when it loses the focus; Escape takes the old value back. */
+/**
+ * A text field that reports its value on Enter or when it loses the focus; Escape takes the old value back. What is
+ * being typed stays while the page is drawn anew, as long as `value` is the same.
+ */
 export function textField(spec: TextFieldSpec): TemplateResult {
   const onKeydown = (event: KeyboardEvent): void => {
     if (event.key === 'Escape') setValue(event, spec.value);
     if (!spec.onStep || (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')) return;
     event.preventDefault();
-    spec.onStep(event.key === 'ArrowUp' ? 1 : -1, valueOf(event));
+    setValue(event, spec.onStep(event.key === 'ArrowUp' ? 1 : -1, valueOf(event)));
   };
   return html`<vscode-text-field
     id=${spec.id}
     size=${spec.size}
     title=${spec.hint ?? nothing}
     ?disabled=${spec.disabled ?? false}
-    .value=${live(spec.value)}
+    .value=${spec.value}
     @change=${(event: Event) => spec.onCommit(valueOf(event))}
     @keydown=${onKeydown}
     >${spec.label}</vscode-text-field

@@ -52,13 +52,9 @@ describe('without a result', () => {
 
   it('starts each job from its button', async () => {
     const page = await open('idle');
-    for (const [name, job] of [
-      ['Run', 'run'],
-      ['Compare', 'compare'],
-      ['Benchmark', 'benchmark'],
-    ] as const) {
+    for (const name of ['Run', 'Compare', 'Benchmark']) {
       await page.getByRole('button', { name, exact: true }).click();
-      expect(await last(page)).toEqual({ method: 'start', params: { job } });
+      expect(await last(page)).toEqual({ method: 'start', params: { job: name.toLowerCase() } });
     }
     await page.getByRole('button', { name: 'Compare with reference' }).click();
     expect(await last(page)).toEqual({ method: 'start', params: { job: 'compare' } });
@@ -138,8 +134,11 @@ describe('shape and options', () => {
     });
     await page.keyboard.press('ArrowUp');
     expect((await last(page))?.params).toEqual({ override: { shape: { seqlen: 512 }, options: {} } });
+    await expect.poll(() => seqlen.inputValue()).toBe('512');
+    await page.evaluate(() => window.harness.show({}));
     await page.keyboard.press('Control+A');
     await page.keyboard.type('65');
+    await page.evaluate(() => window.harness.show({}));
     await page.keyboard.press('Enter');
     expect((await last(page))?.params).toEqual({ override: { shape: { seqlen: 65 }, options: {} } });
     await page.keyboard.press('Control+A');

@@ -62,7 +62,9 @@ export class ShapeBar extends LitElement {
         hint: hint.filter((part) => part !== '').join(' '),
         onCommit: (text) => this.commitSize(field, parseSize(text), text),
         onStep: (direction, text) => {
-          this.commitSize(field, stepSize(parseSize(text) ?? field.value, direction), text);
+          const size = stepSize(parseSize(text) ?? field.value, direction);
+          this.commitSize(field, size, text);
+          return String(size);
         },
       })}</span
     >`;
