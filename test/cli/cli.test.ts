@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'tilescope-cli-'));
 // Opening the tests' own device may set the driver for this process; the command line has to find it by itself.
 const environment = { ...process.env };
-const device = await testDevice();
+const open = await testDevice();
 let cli = '';
 
 beforeAll(async () => {
@@ -102,11 +102,11 @@ describe('the command line without a device', () => {
   });
 });
 
-describe.skipIf(!device)('the command line on a device', () => {
+describe.skipIf(!open)('the command line on a device', () => {
   it('describes the device', async () => {
     const { code, stdout, stderr } = await tilescope(['device', '--json']);
     expect(code).toBe(0);
-    const found = device!.description.software && !driverIsChosen(environment);
+    const found = open!.description.software && !driverIsChosen(environment);
     expect(stderr.includes('using the software Vulkan driver')).toBe(found);
     const { schemaVersion, device } = JSON.parse(stdout) as { schemaVersion: number; device: { vendor: string } };
     expect(schemaVersion).toBe(1);
