@@ -63,10 +63,12 @@ export function duration(ns: number): string {
   return `${Math.round(ns)} ns`;
 }
 
-/** A shape or options as `name=value` words. */
+/** A shape or options as `name=value` words. A whole number is told in full: seqlen=2048 is not 2050. */
 export function settings(values: Readonly<Record<string, unknown>>): string {
+  const text = (value: unknown): string =>
+    typeof value === 'number' && !Number.isInteger(value) ? short(value) : JSON.stringify(value);
   return Object.entries(values)
-    .map(([name, value]) => `${name}=${typeof value === 'number' ? short(value) : JSON.stringify(value)}`)
+    .map(([name, value]) => `${name}=${text(value)}`)
     .join(' ')
     .replaceAll('"', '');
 }

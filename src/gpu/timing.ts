@@ -21,7 +21,7 @@ export interface Measurement {
 /** How much measuring is enough. All times in nanoseconds unless named otherwise. */
 const plan = {
   /** A sample lasts at least this long, and this many steps of the clock: an error of one step is then 0.3 %. */
-  minSample: 2e6,
+  minSample: 1e7,
   stepsPerSample: 310,
   minWallClockSample: 5e7,
   /** A sample of several runs lasts no longer, so that one submission stays far below a second. */
@@ -33,6 +33,12 @@ const plan = {
   longRun: 2e8,
   budgetMs: 20_000,
   warmupShareOfBudget: 0.3,
+  /**
+   * A GPU that was idle runs at a fraction of its clock and takes some tenths of a second of work to leave it, in steps
+   * between which the median looks settled. A software adapter has no such ramp.
+   */
+  minWarmup: 5e8,
+  warmupSample: 5e7,
   maxWarmups: 60,
   settleWindow: 5,
   settleTolerance: 0.02,
@@ -58,8 +64,9 @@ export function measure(
         clock = openWallClock(open);
         oneRun = (await estimate(clock, bound, patience)) ?? 0;
       }
-      const runs = runsPerSample(clock, oneRun);
-      const warmup = await warmUp(clock, bound, runs, patience);
+      const leastWarmup = open.description.software ? 0 : plan.minWarmup;
+      const { typicalRun, ...warmup } = await warmUp(clock, bound, oneRun, leastWarmup, patience);
+      const runs = runsPerSample(clock, typicalRun);
       const samples = await sample(clock, bound, runs, start, patience, onSample);
       const passes = await timePasses(clock, bound, runs, median(samples), patience);
       const { kind, resolutionNs } = clock;
@@ -97,26 +104,39 @@ async function estimate(clock: Clock, bound: BoundKernel, patience: Patience): P
 
 function runsPerSample(clock: Clock, oneRun: number): number {
   const floor = clock.kind === 'timestamps' ? plan.minSample : plan.minWallClockSample;
-  const wanted = Math.min(plan.maxSample, Math.max(floor, plan.stepsPerSample * clock.resolutionNs));
-  return Math.max(1, Math.min(plan.maxRunsPerSample, Math.ceil(wanted / oneRun)));
+  return runsFor(Math.max(floor, plan.stepsPerSample * clock.resolutionNs), oneRun);
 }
 
+/** Runs that together last about `wanted` nanoseconds, within the bounds of one submission. */
+function runsFor(wanted: number, oneRun: number): number {
+  return Math.max(1, Math.min(plan.maxRunsPerSample, Math.ceil(Math.min(plan.maxSample, wanted) / oneRun)));
+}
+
+/** Runs until the median rests and the GPU has worked for at least `leastNs`. `typicalRun` is the last median, per run. */
 async function warmUp(
   clock: Clock,
   bound: BoundKernel,
-  runs: number,
+  oneRun: number,
+  leastNs: number,
   patience: Patience,
-): Promise<{ warmupSamples: number; settled: boolean }> {
+): Promise<{ warmupSamples: number; settled: boolean; typicalRun: number }> {
   const start = performance.now();
   const seen: number[] = [];
-  while (seen.length < plan.maxWarmups) {
+  const rested = (): boolean => settled(seen, plan.settleWindow, plan.settleTolerance);
+  let worked = 0;
+  const least = runsPerSample(clock, oneRun);
+  while (seen.length < plan.maxWarmups && !(worked >= leastNs && rested())) {
     throwIfCancelled(patience.signal);
+    const runs = leastNs > 0 ? Math.max(least, runsFor(plan.warmupSample, seen.at(-1) ?? oneRun)) : least;
     const time = await clock.batch(bound, runs, patience);
-    if (time !== null) seen.push(time / runs);
-    if (settled(seen, plan.settleWindow, plan.settleTolerance)) return { warmupSamples: seen.length, settled: true };
+    if (time !== null) {
+      seen.push(time / runs);
+      worked += time;
+    }
     if (performance.now() - start > plan.budgetMs * plan.warmupShareOfBudget) break;
   }
-  return { warmupSamples: seen.length, settled: false };
+  const typicalRun = seen.length > 0 ? median(seen.slice(-plan.settleWindow)) : oneRun;
+  return { warmupSamples: seen.length, settled: rested(), typicalRun };
 }
 
 async function sample(

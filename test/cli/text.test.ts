@@ -61,6 +61,7 @@ describe('text', () => {
       '3.00 s',
     ]);
     expect([bytesText(100), bytesText(32768), bytesText(2 ** 30)]).toEqual(['100 bytes', '32 KiB', '1 GiB']);
+    expect(settings({ seqlen: 8192, scale: Math.SQRT1_2 })).toBe('seqlen=8192 scale=0.707');
     expect(settings({ seqlen: 9, causal: true, window: [1, 2], kind: 'alibi' })).toBe(
       'seqlen=9 causal=true window=[1,2] kind=alibi',
     );
