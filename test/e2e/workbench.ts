@@ -172,15 +172,21 @@ export class WorkbenchWindow {
   /** Finds `text` in the editor, as with Ctrl+F, which selects it and scrolls it into view. */
   async find(text: string): Promise<void> {
     const focused = this.editor.and(this.page.locator('.focused'));
-    await this.page.keyboard.press('Control+1');
-    await focused.waitFor();
-    await this.page.keyboard.press('Control+Home');
-    await this.page.keyboard.press('Control+f');
     const widget = this.editor.locator('.find-widget.visible');
-    await widget.waitFor();
+    // A view that was opened just now may take the focus once more.
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await this.page.keyboard.press('Control+1');
+      await focused.waitFor();
+      await this.page.keyboard.press('Control+Home');
+      await this.page.keyboard.press('Control+f');
+      if (await appears(widget, 5_000)) break;
+    }
     const field = widget.locator('textarea.input').first();
+    const matches = widget.locator('.matchesCount');
     await field.fill(text);
-    await widget.locator('.matchesCount').filter({ hasText: '1 of 1' }).waitFor();
+    await matches.filter({ hasText: 'of 1' }).waitFor();
+    await field.press('Enter');
+    await matches.filter({ hasText: '1 of 1' }).waitFor();
     await field.press('Escape');
     await widget.waitFor({ state: 'detached' });
     await focused.waitFor();
