@@ -52,7 +52,7 @@ describe.each(themes)('the lab in a $name theme', ({ name, colorTheme }) => {
 
   test('a kernel has lenses above its entry points and no problems', async () => {
     await window.find(entryPoint);
-    for (const text of ['Run', 'Compare', 'Benchmark', 'not compared yet']) await window.lens(text).first().waitFor();
+    for (const text of ['Run', 'Compare', 'Benchmark', 'not compared yet']) await window.lens(text).waitFor();
     const rows = await window.problems();
     expect(await rows.allTextContents()).toEqual([]);
     await window.screenshot(`${name}-1-lenses`);
@@ -72,27 +72,21 @@ describe.each(themes)('the lab in a $name theme', ({ name, colorTheme }) => {
     await window.find(entryPoint);
     await window.pressLens('Compare', compared);
     await window.verdict('right').waitFor();
-    await window
-      .lens(/✓ right in 3 cases/)
-      .first()
-      .waitFor();
+    await window.lens(/✓ right in 3 cases/).waitFor();
     await window.screenshot(`${name}-3-right`);
   });
 
   test('an edit makes the result stale, and the broken kernel is wrong from row 32 on', async () => {
     await window.replaceText(rightLoop, wrongLoop);
     await window.find(entryPoint);
-    await window.lens(/stale/).first().waitFor();
+    await window.lens(/stale/).waitFor();
     await window.pressLens('Compare', compared);
     await window.verdict('wrong').waitFor();
     await window.panel
       .getByText(/\bo\b.*\brow 32\b/)
       .first()
       .waitFor();
-    await window
-      .lens(/✗ .*\b32\b/)
-      .first()
-      .waitFor();
+    await window.lens(/✗ .*\b32\b/).waitFor();
     await window.screenshot(`${name}-4-wrong`);
   });
 
@@ -101,15 +95,9 @@ describe.each(themes)('the lab in a $name theme', ({ name, colorTheme }) => {
     await window.find(entryPoint);
     await window.pressLens('Compare', compared);
     await window.verdict('right').waitFor();
-    await window
-      .lens(/✓ right in 3 cases/)
-      .first()
-      .waitFor();
+    await window.lens(/✓ right in 3 cases/).waitFor();
     await window.pressLens('Benchmark', measured);
-    await window
-      .lens(/✓ .* on a software adapter/)
-      .first()
-      .waitFor();
+    await window.lens(/✓ .* on a software adapter/).waitFor();
     await window.panel
       .locator('.header-time')
       .getByText(/\d (ns|µs|ms|s)\b/)
@@ -121,10 +109,7 @@ describe.each(themes)('the lab in a $name theme', ({ name, colorTheme }) => {
     await window.reload();
     await window.verdict('right').waitFor();
     await window.find(entryPoint);
-    await window
-      .lens(/✓ right/)
-      .first()
-      .waitFor();
+    await window.lens(/✓ right/).waitFor();
     await window.screenshot(`${name}-6-reloaded`);
   });
 });

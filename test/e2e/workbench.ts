@@ -123,9 +123,10 @@ export class WorkbenchWindow {
     return this.page.locator('.editor-instance .monaco-editor').first();
   }
 
-  /** CodeLens links whose text matches. */
+  /** The first CodeLens in view whose text matches. */
   lens(text: string | RegExp): Locator {
-    return this.page.locator('.codelens-decoration').locator('a, span').filter({ hasText: text });
+    const links = this.page.locator('.codelens-decoration').locator('a, span:not(.codicon)');
+    return links.filter({ hasText: text, visible: true }).first();
   }
 
   /**
@@ -133,9 +134,9 @@ export class WorkbenchWindow {
    * that meets the old ones is lost.
    */
   async pressLens(text: string, effect: RegExp): Promise<void> {
-    const shown = this.lens(effect).first();
+    const shown = this.lens(effect);
     for (let attempt = 0; attempt < 5; attempt++) {
-      await this.lens(text).first().click();
+      await this.lens(text).click();
       if (await appears(shown, 10_000)) return;
     }
     throw new Error(`The lens "${text}" was clicked five times, and no lens shows ${String(effect)}.`);
