@@ -36,7 +36,8 @@ export function runningText(job: Job, progress: Progress | null, t: Translate): 
 
 /** The last result in one line for the source with this hash; one of another source stands in brackets as stale. */
 export function resultText(record: KernelRecord, hash: string, t: Translate): string {
-  const { run, compare, benchmark, failed } = record;
+  const { run, benchmark, failed } = record;
+  const compare = standingComparison(record);
   if (failed !== null) return stamp(`✗ ${shorten(failed.failure.message)}`, failed.hash === hash, t);
   const judged = compare ?? benchmark;
   if (run !== null && run.at > (judged?.at ?? 0) && (run.report.hash === hash || judged?.report.hash !== hash)) {
@@ -48,15 +49,20 @@ export function resultText(record: KernelRecord, hash: string, t: Translate): st
     return stamp(`✗ ${shorten(compare.report.sentence)}`, compare.report.hash === hash, t);
   }
   // A time of another source than the verdict's would say that this one is as fast.
-  const timed =
-    benchmark !== null &&
-    (compare === null || benchmark.report.hash === compare.report.hash || benchmark.at > compare.at);
-  const verdict = compare !== null && (!timed || compare.report.hash === benchmark.report.hash) ? compare.report : null;
+  const timed = benchmark !== null && (compare === null || benchmark.report.hash === compare.report.hash);
+  const verdict = compare?.report ?? null;
   const cases = verdict?.cases ?? (timed ? [benchmark.report.verdict] : []);
   if (cases.length === 0) return t('not compared yet');
   const right = `✓ ${rightText(cases, t)}`;
   const text = timed ? `${right} · ${formatTiming(benchmark.report, t)}` : right;
   return stamp(text, (verdict ?? benchmark?.report)?.hash === hash, t);
+}
+
+/** The last comparison, unless a benchmark of a newer source (which carries a passing one of its own) has overtaken it. */
+function standingComparison({ compare, benchmark }: KernelRecord): KernelRecord['compare'] {
+  if (compare === null || benchmark === null) return compare;
+  const overtaken = benchmark.at > compare.at && benchmark.report.hash !== compare.report.hash;
+  return overtaken ? null : compare;
 }
 
 /** The verdict alone, for the status bar: right, wrong or unknown for the source with this hash. */

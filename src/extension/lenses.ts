@@ -8,7 +8,10 @@ import type { Results } from './results.js';
 
 const refreshPauseMs = 100;
 
-/** A lens that knows what it will say: its title is made when it is resolved. */
+/**
+ * A lens that knows what it will say: its title is made when it is resolved. Its command has no arguments: VS Code forgets
+ * those with every refresh, and a click on the lens that is still drawn would be lost. The click makes its editor the active one.
+ */
 class KernelLens extends vscode.CodeLens {
   constructor(
     range: vscode.Range,
@@ -71,37 +74,41 @@ export class Lenses implements vscode.CodeLensProvider<KernelLens>, vscode.Dispo
   private commandOf({ role, document }: KernelLens): vscode.Command {
     const { l10n } = vscode;
     const uri = document.uri;
+    const running = this.jobs.running?.uri === uri.toString() ? this.jobs.running : null;
     if (role === 'result') {
-      const kernel = this.kernels.read(document);
-      const text = resultText(this.results.get(uri), kernel?.hash ?? '', l10n.t);
-      return { title: text, tooltip: l10n.t('Open the Kernel Lab'), command: 'tilescope.openLab', arguments: [uri] };
+      const hash = this.kernels.read(document)?.hash ?? '';
+      const text = running
+        ? runningText(running.job, running.progress, l10n.t)
+        : resultText(this.results.get(uri), hash, l10n.t);
+      return { title: text, tooltip: l10n.t('Open the Kernel Lab'), command: 'tilescope.openLab' };
     }
-    const running = this.jobs.running;
-    if (running?.job === role && running.uri === uri.toString()) {
-      const title = `$(sync~spin) ${runningText(role, running.progress, l10n.t)}`;
-      return { title, tooltip: l10n.t('Stop it'), command: 'tilescope.cancel' };
-    }
+    const lens = this.startOf(role);
+    if (running?.job !== role) return lens;
+    // As wide as before: the neighbours stay where they are.
+    const title = lens.title.replace(/^\$\([^)]*\)/, '$(sync~spin)');
+    return { title, tooltip: l10n.t('Stop it'), command: 'tilescope.cancel' };
+  }
+
+  private startOf(role: Job): vscode.Command {
+    const { l10n } = vscode;
     switch (role) {
       case 'run':
         return {
           title: `$(play) ${l10n.t('Run')}`,
           tooltip: l10n.t('Run once on the GPU and show the outputs'),
           command: 'tilescope.runKernel',
-          arguments: [uri],
         };
       case 'compare':
         return {
           title: `$(check) ${l10n.t('Compare')}`,
           tooltip: l10n.t('Compare the outputs with the float64 reference'),
           command: 'tilescope.compareKernel',
-          arguments: [uri],
         };
       case 'benchmark':
         return {
           title: `$(dashboard) ${l10n.t('Benchmark')}`,
           tooltip: l10n.t('Compare, then measure the GPU time'),
           command: 'tilescope.benchmarkKernel',
-          arguments: [uri],
         };
     }
   }

@@ -93,11 +93,9 @@ describe.each(themes)('the lab in a $name theme', ({ name, colorTheme }) => {
   test('mended, it is right again and may be measured', async () => {
     await window.replaceText(wrongLoop, rightLoop);
     await window.find(entryPoint);
-    await window.pressLens('Compare', compared);
-    await window.verdict('right').waitFor();
-    await window.lens(/✓ right in 3 cases/).waitFor();
     await window.pressLens('Benchmark', measured);
     await window.lens(/✓ .* on a software adapter/).waitFor();
+    await window.verdict('right').waitFor();
     await window.panel
       .locator('.header-time')
       .getByText(/\d (ns|µs|ms|s)\b/)

@@ -12,7 +12,8 @@ export interface Headline {
 
 /** The state of the kernel in one or two words, for the top of the panel. */
 export function headline(snapshot: PanelSnapshot): Headline {
-  const { kernel, running, failure, compare, benchmark } = snapshot;
+  const { kernel, running, failure, benchmark } = snapshot;
+  const compare = standingComparison(snapshot);
   const stale = compare?.stale ?? false;
   if (!kernel) return { tone: 'idle', icon: 'circle-outline', text: t('no kernel'), stale: false };
   if (running) return { tone: 'busy', icon: 'sync', text: runningWords(running), stale: false };
@@ -30,6 +31,12 @@ export function headline(snapshot: PanelSnapshot): Headline {
   // A benchmark carries the passing comparison that allowed it.
   if (benchmark) return { tone: 'right', icon: 'pass-filled', text: t('right'), stale: benchmark.stale };
   return { tone: 'idle', icon: 'circle-outline', text: t('not compared yet'), stale: false };
+}
+
+/** The last comparison, unless a benchmark of a newer source (which carries a passing one of its own) has overtaken it. */
+function standingComparison({ compare, benchmark }: PanelSnapshot): PanelSnapshot['compare'] {
+  if (!compare || !benchmark) return compare;
+  return benchmark.at > compare.at && benchmark.report.hash !== compare.report.hash ? null : compare;
 }
 
 /** The measured time and its spread, or null where none may be shown. */

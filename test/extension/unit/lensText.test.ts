@@ -148,6 +148,12 @@ describe('the result lens', () => {
     );
   });
 
+  it('leaves a wrong verdict behind when a mended text was benchmarked', () => {
+    const wrong = compared('h1', { passed: false, sentence: 'o is wrong.' });
+    expect(text({ compare: wrong, benchmark: measured('h2') }, 'h2')).toMatch(/^✓ right .* 1.84 ms/);
+    expect(text({ compare: wrong, benchmark: measured('h2', 5) }, 'h1')).toBe('✗ o is wrong.');
+  });
+
   it('cuts long sentences', () => {
     const long = compared('h1', { passed: false, sentence: 'x'.repeat(200) });
     expect(text({ compare: long })).toHaveLength('✗ '.length + 90);

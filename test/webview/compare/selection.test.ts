@@ -64,6 +64,13 @@ describe('the headline', () => {
     expect(headline({ ...idle, compare: kept(compareReport(true), true) }).stale).toBe(true);
   });
 
+  it('is right when a mended text was benchmarked after the wrong one', () => {
+    const { compare, benchmark } = wrong;
+    const mended = { ...benchmark, at: compare.at + 1, report: { ...benchmark.report, hash: 'mended' } };
+    expect(headline({ ...wrong, benchmark: mended }).text).toBe('right');
+    expect(headlineTime({ ...wrong, benchmark: mended })?.unit).toBe('ms');
+  });
+
   it('shows no speed of a kernel whose comparison fails', () => {
     expect(headlineTime(right)?.unit).toBe('ms');
     expect(speedWithheld(wrong)).toBe(true);
