@@ -1,6 +1,11 @@
+import type { Coverage } from '../core/analysis/coverage.js';
+import type { Hazard } from '../core/analysis/hazard.js';
+import type { Ledger } from '../core/analysis/ledger.js';
+import type { Schedule } from '../core/analysis/schedule.js';
 import type { Diagnostic } from '../core/diagnostic.js';
 import type { Options, Shape } from '../core/attention/mechanism.js';
 import type { TensorVerdict } from '../core/numerics/verdict.js';
+import type { RecordedValue } from '../core/simulator/trace.js';
 
 /** Version of everything on this page and of the CLI's JSON. Raise it with any change that breaks a reader. */
 export const schemaVersion = 1;
@@ -163,6 +168,73 @@ export interface BenchmarkReport {
   readonly device: DeviceInfo;
 }
 
+/** What to trace. */
+export interface TraceRequest {
+  /**
+   * `sampled`: the first, middle and last workgroup of each pass, and as many others as are cheap to count. `all`: every
+   * workgroup. A list: these, by pass and workgroup id, beside the sampled ones.
+   */
+  readonly workgroups:
+    'sampled' | 'all' | readonly { readonly pass: number; readonly workgroup: readonly [number, number, number] }[];
+  /** 4 to 128, a power of two. */
+  readonly subgroupSize: number;
+  /** Whether to simulate other sequence lengths too, for how traffic scales. */
+  readonly scaling: boolean;
+}
+
+/** What the simulator saw of a kernel at one shape: where every tile is, and every byte that moves. */
+export interface TraceReport {
+  readonly hash: string;
+  readonly kernel: string;
+  readonly mechanism: string;
+  readonly direction: string;
+  readonly shape: Shape;
+  readonly options: Options;
+  readonly subgroupSize: number;
+  readonly passes: readonly {
+    readonly entry: string;
+    readonly workgroups: readonly [number, number, number];
+    readonly workgroupSize: readonly [number, number, number];
+    readonly workgroupBytes: number;
+    /** Ids of the workgroups whose accesses were logged. */
+    readonly traced: readonly (readonly [number, number, number])[];
+    readonly executed: number;
+  }[];
+  /** True where every workgroup ran: then counts are exact. Else they are scaled up, and `sentence` says so. */
+  readonly exact: boolean;
+  readonly sentence: string;
+  readonly ledger: Ledger;
+  readonly schedule: Schedule;
+  readonly coverage: Coverage | null;
+  /** Executions of memory accesses in the simulation. */
+  readonly accesses: number;
+  readonly elapsedMs: number;
+}
+
+/** The hazards of a kernel over the cases that were simulated. */
+export interface HazardReport {
+  readonly hash: string;
+  readonly kernel: string;
+  readonly hazards: readonly Hazard[];
+  readonly cases: readonly { readonly name: string; readonly shape: Shape; readonly options: Options }[];
+  readonly subgroupSizes: readonly number[];
+  readonly sentence: string;
+  readonly elapsedMs: number;
+}
+
+/** What one invocation computed: a value list for each `let`, `var` and assignment it came by. */
+export interface ValuesReport {
+  readonly hash: string;
+  readonly kernel: string;
+  readonly shape: Shape;
+  readonly options: Options;
+  readonly entry: string;
+  readonly workgroup: readonly [number, number, number];
+  readonly invocation: number;
+  readonly values: readonly (RecordedValue & { readonly line: number })[];
+  readonly elapsedMs: number;
+}
+
 /** The methods of a lab, by which the extension, the panel and the CLI ask for work. */
 export interface LabMethods {
   device: (params: null) => Promise<Outcome<DeviceInfo>>;
@@ -190,4 +262,20 @@ export interface LabMethods {
     inputs: Readonly<Record<string, string>>;
     expected: Readonly<Record<string, string>>;
   }) => Promise<Outcome<CaseVerdict>>;
+  /** Simulates the kernel and says where its tiles are and what moves. Needs no GPU. */
+  trace: (params: {
+    kernel: KernelSource;
+    override: CaseOverride | null;
+    request: TraceRequest;
+  }) => Promise<Outcome<TraceReport>>;
+  /** Simulates the kernel's cases whole and looks for hazards. Needs no GPU. */
+  hazards: (params: { kernel: KernelSource; override: CaseOverride | null }) => Promise<Outcome<HazardReport>>;
+  /** Simulates one invocation's workgroup and writes down its values. Needs no GPU. */
+  values: (params: {
+    kernel: KernelSource;
+    override: CaseOverride | null;
+    entry: string | null;
+    workgroup: readonly [number, number, number];
+    invocation: number;
+  }) => Promise<Outcome<ValuesReport>>;
 }

@@ -5,16 +5,18 @@ import type {
   CaseOverride,
   CompareReport,
   DeviceInfo,
+  HazardReport,
   LabFailure,
   LabMethods,
   RunReport,
+  TraceReport,
 } from './contract.js';
 
 /** The jobs a user can start. */
-export type Job = 'run' | 'compare' | 'benchmark';
+export type Job = 'run' | 'compare' | 'benchmark' | 'trace' | 'hazards';
 
 /** The tabs of the Kernel Lab. */
-export type Tab = 'compare' | 'benchmark';
+export type Tab = 'compare' | 'schedule' | 'traffic' | 'benchmark';
 
 /** A dimension as the shape bar shows it. `follows` names the dimension it equals until it is set. */
 export interface DimensionField {
@@ -73,6 +75,10 @@ export interface PanelSnapshot {
   readonly run: Kept<RunReport> | null;
   readonly compare: Kept<CompareReport> | null;
   readonly benchmark: Kept<BenchmarkReport> | null;
+  readonly trace: Kept<TraceReport> | null;
+  readonly hazards: Kept<HazardReport> | null;
+  /** Where the cursor stands in the kernel file (from 1), for lighting up what its line moves; null outside of it. */
+  readonly cursorLine: number | null;
   /** Why the last job gave no result; cleared by the next one. */
   readonly failure: { readonly job: Job; readonly failure: LabFailure } | null;
   readonly device: DeviceInfo | null;
@@ -88,6 +94,8 @@ export interface HostMethods {
   /** Starts a job on the kernel under edit; the answer comes as a snapshot. */
   start: (params: { job: Job }) => Promise<null>;
   cancel: (params: null) => Promise<null>;
+  /** Traces the kernel again with this workgroup beside the sampled ones. */
+  traceWorkgroup: (params: { pass: number; workgroup: readonly [number, number, number] }) => Promise<null>;
   setOverride: (params: { override: CaseOverride }) => Promise<null>;
   setTab: (params: { tab: Tab }) => Promise<null>;
   /** Reveals a place of the kernel file in the editor. */
