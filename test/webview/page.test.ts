@@ -1,52 +1,18 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { PanelSnapshot } from '../../src/lab/panel.js';
-import { openBrowser, openPage, type WatchedPage } from './harness/browser.js';
-import type { Recorded } from './harness/extension.js';
+import { describe, expect, it } from 'vitest';
 import { benchmarkReport, compareReport, idle, kept } from './harness/fixtures.js';
-import { servePage, type PageServer, type ThemeName } from './harness/server.js';
+import { calls, last, saved, show, useLabPages } from './harness/lab-page.js';
+import type { ThemeName } from './harness/server.js';
 import { states } from './harness/states.js';
 
-let browser: Browser;
-let server: PageServer;
-let opened: WatchedPage | null = null;
-
-beforeAll(async () => {
-  [browser, server] = await Promise.all([openBrowser(), servePage()]);
-});
-
-afterAll(async () => {
-  await browser.close();
-  await server.close();
-});
-
-afterEach(async () => {
-  const watched = opened;
-  opened = null;
-  if (!watched) return;
-  const violations = await watched.page.evaluate(() => window.harness.violations);
-  await watched.page.context().close();
-  expect(watched.complaints).toEqual([]);
-  expect(violations).toEqual([]);
-});
-
-async function open(state: string, width = 1200, theme: ThemeName = 'dark'): Promise<Page> {
-  opened = await openPage(browser, server.address(states[state]!(), theme), width);
-  return opened.page;
-}
-
-const calls = (page: Page): Promise<Recorded[]> => page.evaluate(() => window.harness.calls);
-const last = async (page: Page): Promise<Recorded | undefined> => (await calls(page)).at(-1);
-const show = (page: Page, change: Partial<PanelSnapshot>): Promise<void> =>
-  page.evaluate((given) => window.harness.show(given), change);
+const { open } = useLabPages();
 
 describe('without a result', () => {
   it('says what to do where no kernel is open, and does it on one click', async () => {
     const page = await open('no-kernel');
     await page.getByRole('button', { name: 'Open a sample kernel' }).click();
-    expect(await last(page)).toEqual({ method: 'command', params: { command: 'open-sample' } });
+    await expect.poll(() => last(page)).toEqual({ method: 'command', params: { command: 'open-sample' } });
     await page.getByRole('button', { name: 'New kernel from template' }).click();
-    expect(await last(page)).toEqual({ method: 'command', params: { command: 'new-kernel' } });
+    await expect.poll(() => last(page)).toEqual({ method: 'command', params: { command: 'new-kernel' } });
     expect(await page.locator('.header-word').innerText()).toBe('no kernel');
   });
 
@@ -54,10 +20,10 @@ describe('without a result', () => {
     const page = await open('idle');
     for (const name of ['Run', 'Compare', 'Benchmark']) {
       await page.getByRole('button', { name, exact: true }).click();
-      expect(await last(page)).toEqual({ method: 'start', params: { job: name.toLowerCase() } });
+      await expect.poll(() => last(page)).toEqual({ method: 'start', params: { job: name.toLowerCase() } });
     }
     await page.getByRole('button', { name: 'Compare with reference' }).click();
-    expect(await last(page)).toEqual({ method: 'start', params: { job: 'compare' } });
+    await expect.poll(() => last(page)).toEqual({ method: 'start', params: { job: 'compare' } });
     expect(await page.locator('vscode-button[aria-label="Stop"]').getAttribute('disabled')).not.toBeNull();
   });
 
@@ -65,7 +31,7 @@ describe('without a result', () => {
     const page = await open('problems');
     expect(await page.locator('.note-title').innerText()).toBe('1 problem keeps lightning2.wgsl from running');
     await page.getByRole('button', { name: /There is no mechanism "lightening-attention"/ }).click();
-    expect(await last(page)).toEqual({ method: 'reveal', params: { start: 18, end: 37 } });
+    await expect.poll(() => last(page)).toEqual({ method: 'reveal', params: { start: 18, end: 37 } });
     const compare = page.locator('.jobs vscode-button[aria-label="Compare"]');
     expect(await compare.getAttribute('disabled')).not.toBeNull();
     expect(await compare.getAttribute('title')).toBe('The file has problems that must be solved first.');
@@ -75,7 +41,7 @@ describe('without a result', () => {
     const page = await open('untrusted');
     expect(await page.locator('.note-title').innerText()).toBe('Kernels do not run in Restricted Mode');
     await page.getByRole('button', { name: 'Manage workspace trust' }).click();
-    expect(await last(page)).toEqual({ method: 'command', params: { command: 'manage-trust' } });
+    await expect.poll(() => last(page)).toEqual({ method: 'command', params: { command: 'manage-trust' } });
     expect(await page.locator('.jobs vscode-button[aria-label="Run"]').getAttribute('disabled')).not.toBeNull();
   });
 
@@ -83,16 +49,16 @@ describe('without a result', () => {
     const page = await open('compile-error');
     expect(await page.locator('.note').innerText()).toMatch(/Compare: the driver refuses the shader/);
     await page.getByRole('button', { name: /cannot initialize 'let'/ }).click();
-    expect(await last(page)).toEqual({ method: 'reveal', params: { start: 812, end: 830 } });
+    await expect.poll(() => last(page)).toEqual({ method: 'reveal', params: { start: 812, end: 830 } });
     await page.getByRole('button', { name: 'Try again' }).click();
-    expect(await last(page)).toEqual({ method: 'start', params: { job: 'compare' } });
+    await expect.poll(() => last(page)).toEqual({ method: 'start', params: { job: 'compare' } });
   });
 
   it('offers to check the GPU where there is none', async () => {
     const page = await open('no-gpu');
     expect(await page.locator('.note').innerText()).toContain('--enable-unsafe-webgpu');
     await page.getByRole('button', { name: 'Check GPU' }).click();
-    expect(await last(page)).toEqual({ method: 'command', params: { command: 'check-gpu' } });
+    await expect.poll(() => last(page)).toEqual({ method: 'command', params: { command: 'check-gpu' } });
   });
 
   it('shows a first look at the outputs of a run', async () => {
@@ -114,58 +80,11 @@ describe('a running job', () => {
     expect(await page.locator('[role=status]').innerText()).toBe('Compare started');
     expect(await page.getByRole('progressbar', { name: 'Compare' }).count()).toBe(1);
     await page.getByRole('button', { name: 'Stop' }).click();
-    expect(await last(page)).toEqual({ method: 'cancel', params: null });
+    await expect.poll(() => last(page)).toEqual({ method: 'cancel', params: null });
     expect(await tops()).toEqual(before);
     await show(page, { running: null });
     expect(await tops()).toEqual(before);
     expect(await page.locator('[role=status]').innerText()).toBe('Compare finished: right');
-  });
-});
-
-describe('shape and options', () => {
-  it('double and halve with the arrow keys, take typed sizes, and refuse nonsense with the reason', async () => {
-    const page = await open('idle');
-    const seqlen = page.getByRole('textbox', { name: /^seqlen/ });
-    await seqlen.focus();
-    await page.keyboard.press('ArrowDown');
-    expect(await last(page)).toEqual({
-      method: 'setOverride',
-      params: { override: { shape: { seqlen: 256 }, options: {} } },
-    });
-    await page.keyboard.press('ArrowUp');
-    expect((await last(page))?.params).toEqual({ override: { shape: { seqlen: 512 }, options: {} } });
-    await expect.poll(() => seqlen.inputValue()).toBe('512');
-    await page.evaluate(() => window.harness.show({}));
-    await page.keyboard.press('Control+A');
-    await page.keyboard.type('65');
-    await page.evaluate(() => window.harness.show({}));
-    await page.keyboard.press('Enter');
-    expect((await last(page))?.params).toEqual({ override: { shape: { seqlen: 65 }, options: {} } });
-    await page.keyboard.press('Control+A');
-    await page.keyboard.type('many');
-    await page.keyboard.press('Enter');
-    expect(await page.getByRole('alert').innerText()).toBe(
-      'seqlen takes a whole number from 1 to 16777216, not "many".',
-    );
-  });
-
-  it('go back to the file, and say why a control cannot be used', async () => {
-    const page = await open('idle');
-    await page.getByRole('button', { name: 'Reset to the file' }).click();
-    expect((await last(page))?.params).toEqual({ override: { shape: {}, options: {} } });
-    const causal = page.getByRole('checkbox', { name: 'causal' });
-    expect(await causal.getAttribute('aria-disabled')).toBe('true');
-    expect(await causal.getAttribute('title')).toContain('This kernel has it fixed at true.');
-    expect(await page.getByLabel('follows headDim').count()).toBe(1);
-  });
-
-  it('offer the choices of an option', async () => {
-    const page = await open('idle');
-    await page.getByRole('combobox', { name: 'slopeKind' }).click();
-    await page.getByRole('option', { name: 'minimax' }).click();
-    expect((await last(page))?.params).toEqual({
-      override: { shape: { seqlen: 512 }, options: { slopeKind: 'minimax' } },
-    });
   });
 });
 
@@ -291,17 +210,14 @@ describe('the Compare tab', () => {
     for (const title of ['Error of o', 'Error histogram', 'Chosen row']) {
       const bar = page.getByRole('toolbar', { name: `${title}: view and save` });
       await bar.getByRole('button', { name: 'Save as SVG' }).click();
-      const svg = (await last(page))!.params as { suggestedName: string; text: string };
-      expect(svg.suggestedName).toMatch(/\.svg$/);
+      const svg = await saved(page, /\.svg$/);
       expect(svg.text).toMatch(/^<svg[^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"/);
       expect(svg.text).not.toContain('class=');
       if (title === 'Error of o') expect(svg.text).toContain('data:image/png;base64,');
       await bar.getByRole('button', { name: 'Save as PNG' }).click();
-      await expect
-        .poll(async () => ((await last(page))!.params as { base64: string | null }).base64?.slice(0, 8))
-        .toBe('iVBORw0K');
+      expect((await saved(page, /\.png$/)).base64?.slice(0, 8)).toBe('iVBORw0K');
       await bar.getByRole('button', { name: 'Save as CSV' }).click();
-      const csv = (await last(page))!.params as { text: string };
+      const csv = await saved(page, /\.csv$/);
       await bar.getByRole('button', { name: 'Show as table' }).click();
       const table = page.getByRole('region', { name: title }).locator('table');
       expect((await table.locator('thead th').allInnerTexts()).join(',')).toBe(csv.text.split('\r\n')[0]);

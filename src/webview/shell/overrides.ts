@@ -34,6 +34,29 @@ export function withOption(kernel: PanelKernel, name: string, value: OptionValue
   return { shape, options: fileValue !== undefined && same(value, fileValue) ? others : { ...others, [name]: value } };
 }
 
+/** The kernel as it will be shown once the host has taken a choice; what follows another dimension is left as it is. */
+export function withOverride(kernel: PanelKernel, { shape, options }: CaseOverride): PanelKernel {
+  return {
+    ...kernel,
+    dimensions: kernel.dimensions.map((field) => {
+      const value = shape[field.name];
+      if (value !== undefined) return { ...field, value, follows: null };
+      return field.follows === null ? { ...field, value: field.fileValue } : field;
+    }),
+    options: kernel.options.map((field) => ({ ...field, value: options[field.name] ?? field.fileValue })),
+  };
+}
+
+/** Whether two choices are the same, whatever the order of their names. */
+export function sameOverride(a: CaseOverride, b: CaseOverride): boolean {
+  const key = ({ shape, options }: CaseOverride): string =>
+    [...Object.entries(shape), ...Object.entries(options)]
+      .map(([name, value]) => `${name}=${String(value)}`)
+      .sort()
+      .join();
+  return key(a) === key(b);
+}
+
 /** True where anything differs from the file. */
 export function isOverridden(kernel: PanelKernel): boolean {
   const { shape, options } = currentOverride(kernel);

@@ -1,10 +1,20 @@
-import { html, LitElement, nothing, type TemplateResult } from 'lit';
+import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import type { CaseOverride } from '../../lab/contract.js';
 import type { DimensionField, OptionField, PanelKernel } from '../../lab/panel.js';
 import type { Actions } from '../actions.js';
 import { formatOption } from '../format.js';
 import { t } from '../strings.js';
 import { checkbox, dropdown, textField } from '../toolkit.js';
-import { parseOption, parseSize, stepSize, withDimension, withOption } from './overrides.js';
+import {
+  currentOverride,
+  parseOption,
+  parseSize,
+  sameOverride,
+  stepSize,
+  withDimension,
+  withOption,
+  withOverride,
+} from './overrides.js';
 
 /** The sizes and options the next job runs with, each to be edited in place. */
 export class ShapeBar extends LitElement {
@@ -18,6 +28,8 @@ export class ShapeBar extends LitElement {
   declare actions: Actions;
   /** What was typed last and cannot be used, or null. */
   declare refused: string | null;
+  /** The kernel with the choice that the host was asked for and has not shown yet: the next edit builds on it. */
+  private asked: PanelKernel | null = null;
 
   constructor() {
     super();
@@ -26,6 +38,14 @@ export class ShapeBar extends LitElement {
 
   override createRenderRoot(): this {
     return this;
+  }
+
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    const before = changed.get('kernel');
+    if (before === undefined) return;
+    const isSame = before.hash === this.kernel.hash && before.uri === this.kernel.uri;
+    // Snapshots for other reasons (a result came in) may still show the choice as it was.
+    if (!isSame || !sameOverride(currentOverride(before), currentOverride(this.kernel))) this.asked = null;
   }
 
   protected override render(): TemplateResult {
@@ -76,7 +96,17 @@ export class ShapeBar extends LitElement {
       return;
     }
     this.refused = null;
-    if (size !== field.value) this.actions.setOverride(withDimension(this.kernel, field.name, size));
+    const known = this.chosen.dimensions.find(({ name }) => name === field.name);
+    if (size !== (known ?? field).value) this.choose(withDimension(this.chosen, field.name, size));
+  }
+
+  private get chosen(): PanelKernel {
+    return this.asked ?? this.kernel;
+  }
+
+  private choose(override: CaseOverride): void {
+    this.asked = withOverride(this.kernel, override);
+    this.actions.setOverride(override);
   }
 
   private option(field: OptionField): TemplateResult {
@@ -86,7 +116,7 @@ export class ShapeBar extends LitElement {
       : field.description;
     const set = (value: OptionField['value']): void => {
       this.refused = null;
-      this.actions.setOverride(withOption(this.kernel, field.name, value));
+      this.choose(withOption(this.chosen, field.name, value));
     };
     const changed = formatOption(field.value) !== formatOption(field.fileValue) ? 'changed' : '';
     switch (field.kind) {

@@ -4,9 +4,11 @@ import {
   isOverridden,
   parseOption,
   parseSize,
+  sameOverride,
   stepSize,
   withDimension,
   withOption,
+  withOverride,
 } from '../../../src/webview/shell/overrides.js';
 import { kernel } from '../harness/fixtures.js';
 
@@ -27,6 +29,16 @@ describe('choosing shape and options', () => {
       shape: { seqlen: 512 },
       options: { slopeKind: 'linear' },
     });
+  });
+
+  it('knows the kernel before the host shows it, so that quick edits add up', () => {
+    const first = withDimension(kernel, 'headDimV', 32);
+    const second = withOption(withOverride(kernel, first), 'slopeKind', 'linear');
+    expect(second).toEqual({ shape: { seqlen: 512, headDimV: 32 }, options: { slopeKind: 'linear' } });
+    const back = withDimension(withOverride(kernel, second), 'seqlen', 2048);
+    expect(currentOverride(withOverride(kernel, back))).toEqual(back);
+    expect(sameOverride(first, { shape: { headDimV: 32, seqlen: 512 }, options: {} })).toBe(true);
+    expect(sameOverride(first, second)).toBe(false);
   });
 
   it('takes a choice back when it is set to what the file says', () => {
