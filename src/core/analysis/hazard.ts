@@ -44,3 +44,14 @@ export interface Hazard extends Diagnostic {
   };
   readonly fix: HazardFix | null;
 }
+
+/** The hazards of one simulated case, and what the other cases must know to judge theirs. */
+export interface CaseHazards {
+  readonly caseName: string;
+  readonly hazards: readonly Hazard[];
+  /**
+   * Starts of the spans of writes whose bytes were read in this case. A write that only some cases read (a state that
+   * only queries without a mask ask for) is not one that is never read.
+   */
+  readonly readWrites: readonly number[];
+}
