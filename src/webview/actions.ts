@@ -12,6 +12,8 @@ export interface Actions {
   readonly setOverride: (override: CaseOverride) => void;
   readonly setTab: (tab: Tab) => void;
   readonly reveal: (start: number, end: number) => void;
+  /** Traces the kernel again with this workgroup of a pass beside the sampled ones. */
+  readonly traceWorkgroup: (pass: number, workgroup: readonly [number, number, number]) => void;
   readonly command: (command: HostCommand) => void;
   readonly saveText: (suggestedName: string, text: string) => void;
   readonly savePng: (suggestedName: string, base64: Promise<string>) => void;

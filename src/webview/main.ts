@@ -56,6 +56,7 @@ function connect(page: LabPage): Channel<HostMethods, PageMethods> {
     setOverride: (override) => ask(channel.call('setOverride', { override })),
     setTab: (tab) => ask(channel.call('setTab', { tab })),
     reveal: (start, end) => ask(channel.call('reveal', { start, end })),
+    traceWorkgroup: (pass, workgroup) => ask(channel.call('traceWorkgroup', { pass, workgroup })),
     command: (command) => ask(channel.call('command', { command })),
     saveText: (suggestedName, text) => ask(channel.call('save', { suggestedName, text, base64: null })),
     savePng: (suggestedName, base64) => {

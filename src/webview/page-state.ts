@@ -11,10 +11,40 @@ export interface PageState {
   readonly plane: number | null;
   /** Place in the list of worst elements whose row is shown. */
   readonly worst: number;
+  /** Pass of the tile schedule; null for the one that does most. */
+  readonly pass: number | null;
+  /** Workgroup of the tile schedule as `x,y,z`; null for the first that was traced. */
+  readonly workgroup: string | null;
+  /** Step of that workgroup, from 0. */
+  readonly step: number;
+  /** Whether the score square shows what became of each pair instead of what has been done up to the step. */
+  readonly coverage: boolean;
+  /** What the bands of the memory traffic are wide by. */
+  readonly measure: 'requested' | 'transferred';
+  /** Tensor whose reads are mapped; null for the one that is read most often. */
+  readonly readTensor: string | null;
+  /** Place among the mapped planes of that tensor. */
+  readonly readPlane: number;
 }
 
 /** The state of a page that has never been used. */
-export const freshState: PageState = { uri: null, tab: 'compare', caseName: null, tensor: null, plane: null, worst: 0 };
+export const freshState: PageState = {
+  uri: null,
+  tab: 'compare',
+  caseName: null,
+  tensor: null,
+  plane: null,
+  worst: 0,
+  pass: null,
+  workgroup: null,
+  step: 0,
+  coverage: false,
+  measure: 'requested',
+  readTensor: null,
+  readPlane: 0,
+};
+
+const tabs: readonly Tab[] = ['compare', 'schedule', 'traffic', 'benchmark'];
 
 /** Reads a saved state; whatever is missing or of another kind (an older version's) takes its fresh value. */
 export function readPageState(saved: unknown): PageState {
@@ -30,11 +60,18 @@ export function readPageState(saved: unknown): PageState {
   };
   return {
     uri: text('uri'),
-    tab: fields.get('tab') === 'benchmark' ? 'benchmark' : 'compare',
+    tab: tabs.find((tab) => tab === fields.get('tab')) ?? freshState.tab,
     caseName: text('caseName'),
     tensor: text('tensor'),
     plane: index('plane'),
     worst: index('worst') ?? 0,
+    pass: index('pass'),
+    workgroup: text('workgroup'),
+    step: index('step') ?? 0,
+    coverage: fields.get('coverage') === true,
+    measure: fields.get('measure') === 'transferred' ? 'transferred' : 'requested',
+    readTensor: text('readTensor'),
+    readPlane: index('readPlane') ?? 0,
   };
 }
 

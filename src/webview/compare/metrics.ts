@@ -4,6 +4,7 @@ import type { CaseVerdict } from '../../lab/contract.js';
 import type { Actions } from '../actions.js';
 import { formatCount, formatError, formatFactor } from '../format.js';
 import { elementLimit } from '../picture/error-map.js';
+import { tensorHue } from '../picture/tensor-hue.js';
 import { t } from '../strings.js';
 import { dropdown } from '../toolkit.js';
 import { mark } from './case-table.js';
@@ -25,7 +26,7 @@ export function metrics(chosen: CaseVerdict, tensor: TensorVerdict, actions: Act
   return html`<section class="block" aria-labelledby="metrics-title">
     <div class="block-bar">
       <h3 id="metrics-title">${t('Tensor')}</h3>
-      <span class="swatch swatch-${tensorHue(tensor.name)}" aria-hidden="true"></span>
+      <span class="swatch hue-${tensorHue(tensor.name)}" aria-hidden="true"></span>
       ${dropdown({
         label: t('Tensor'),
         value: tensor.name,
@@ -76,12 +77,6 @@ export function metrics(chosen: CaseVerdict, tensor: TensorVerdict, actions: Act
       }
     </p>
   </section>`;
-}
-
-/** The hue a tensor keeps everywhere: its own, or that of the tensor it is the gradient of; states share one. */
-export function tensorHue(name: string): 'q' | 'k' | 'v' | 'o' | 'state' {
-  const base = name.replace(/^d(?=[qkvo]$)/, '');
-  return base === 'q' || base === 'k' || base === 'v' || base === 'o' ? base : 'state';
 }
 
 function rows(tensor: TensorVerdict): readonly Metric[] {
