@@ -1,6 +1,7 @@
 import { arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
 import { linearBackward, linearForward, type LinearProblem } from './linear-recurrence.js';
+import { prefixRanges } from './masks.js';
 import type {
   Computation,
   GridCase,
@@ -218,6 +219,7 @@ export const lightningAttention: Mechanism = {
   options: optionSpecs,
   computations: [forwardComputation, backwardComputation],
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
+  visibleKeys: (shape) => prefixRanges(shape, true),
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);
     if (problem !== null) return problem;

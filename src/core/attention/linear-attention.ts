@@ -1,6 +1,7 @@
 import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
 import { linearBackward, linearForward, type LinearCotangents, type LinearProblem } from './linear-recurrence.js';
+import { prefixRanges } from './masks.js';
 import type {
   Computation,
   GridCase,
@@ -249,6 +250,7 @@ export const linearAttention: Mechanism = {
   options: optionSpecs,
   computations: [forwardComputation, backwardComputation],
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
+  visibleKeys: (shape, options) => prefixRanges(shape, switchOption(options, 'causal')),
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);
     if (problem !== null) return problem;

@@ -1,11 +1,5 @@
-import type { Options, Shape } from './mechanism.js';
+import type { KeyRange, Options, Shape } from './mechanism.js';
 import { sizesOf, switchOption, windowOption } from './sizes.js';
-
-/** The keys [from, to) a query sees; empty where from >= to. */
-export interface KeyRange {
-  readonly from: number;
-  readonly to: number;
-}
 
 /**
  * Which keys each query of softmax attention sees. Queries are the last `seqlen` of `seqlenK` positions ("bottom-right"
@@ -34,4 +28,10 @@ export function visiblePairs(shape: Shape, options: Options): number {
     pairs += Math.max(to - from, 0);
   }
   return pairs;
+}
+
+/** Which keys each query of linear attention sees: all of them, or, where causal, those up to its own position. */
+export function prefixRanges(shape: Shape, causal: boolean): (query: number) => KeyRange {
+  const { seqlenK } = sizesOf(shape);
+  return (query) => ({ from: 0, to: causal ? Math.min(query + 1, seqlenK) : seqlenK });
 }

@@ -101,6 +101,12 @@ export interface Computation {
   readonly flops: (shape: Shape, options: Options) => number;
 }
 
+/** The keys [from, to) a query sees; empty where from >= to. */
+export interface KeyRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A mechanism of the catalogue: one file in `core/attention` defines each. Shapes and options passed to it are complete. */
 export interface Mechanism {
   readonly id: string;
@@ -115,6 +121,8 @@ export interface Mechanism {
    * options as numbers (a switch is 0 or 1, a choice its index, a window `windowLeft` and `windowRight`).
    */
   readonly scalars: (shape: Shape, options: Options) => Readonly<Record<string, number>>;
+  /** The mask: which keys each query sees, the same in every batch and head. */
+  readonly visibleKeys: (shape: Shape, options: Options) => (query: number) => KeyRange;
   /** What is wrong with a complete shape and options (heads not a multiple of headsKv, ...), or null. */
   readonly validate: (shape: Shape, options: Options) => string | null;
 }

@@ -361,6 +361,7 @@ export const softmaxAttention: Mechanism = {
   options: optionSpecs,
   computations: [forwardComputation, backwardComputation],
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
+  visibleKeys: keyRanges,
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);
     if (problem !== null) return problem;

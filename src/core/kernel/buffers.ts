@@ -85,12 +85,12 @@ function planTensor(binding: Binding, use: BindingUse & { kind: 'tensor' }, cont
 function planScratch(binding: Binding, name: string, context: PlanContext): SizedContent | null {
   const spec = context.kernel.scratch.find((candidate) => candidate.name === name);
   if (!spec) return null;
-  let elements = 1;
+  const dims: number[] = [];
   for (const text of spec.dims) {
     const result = evaluateText(text, context.values);
     const good = result.ok && Number.isInteger(result.value) && result.value >= 1;
     if (good) {
-      elements *= result.value;
+      dims.push(result.value);
       continue;
     }
     const problem = result.ok ? `comes to ${result.value}, not a whole number of at least 1` : result.error.message;
@@ -103,6 +103,7 @@ function planScratch(binding: Binding, name: string, context: PlanContext): Size
     );
     return null;
   }
+  const elements = dims.reduce((product, size) => product * size, 1);
   const run = elementRun(binding.type);
   const formatBytes = spec.format === 'f16' ? 2 : 4;
   const strideBytes = run?.strideBytes ?? layoutOf(binding.type)?.strideBytes ?? formatBytes;
@@ -111,7 +112,10 @@ function planScratch(binding: Binding, name: string, context: PlanContext): Size
   const perStride = run ? (run.scalarsPerStride * scalarBytes) / formatBytes : strideBytes / formatBytes;
   const bytes = (run?.byteOffset ?? 0) + Math.ceil(elements / perStride) * strideBytes;
   const least = run?.leastBytes ?? layoutOf(binding.type)?.sizeBytes ?? 0;
-  return { byteLength: roundUp(Math.max(bytes, least, 4), 4), content: { kind: 'scratch', format: spec.format } };
+  return {
+    byteLength: roundUp(Math.max(bytes, least, 4), 4),
+    content: { kind: 'scratch', format: spec.format, dims, dimNames: spec.dims },
+  };
 }
 
 function planUniform(

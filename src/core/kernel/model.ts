@@ -104,7 +104,13 @@ export interface PlannedBuffer {
   readonly byteLength: number;
   readonly content:
     | { readonly kind: 'tensor'; readonly tensor: string; readonly role: 'input' | 'output'; readonly view: TensorView }
-    | { readonly kind: 'scratch'; readonly format: ScratchSpec['format'] }
+    /** `dims` in the order of the front matter, row-major, with the expressions they come from as `dimNames`. */
+    | {
+        readonly kind: 'scratch';
+        readonly format: ScratchSpec['format'];
+        readonly dims: readonly number[];
+        readonly dimNames: readonly string[];
+      }
     | { readonly kind: 'uniform'; readonly bytes: Uint8Array };
 }
 

@@ -27,7 +27,7 @@ function isPlain(view: TensorView): boolean {
 }
 
 /** Calls `visit` for each element with its index in default layout and its index in scalars from the first element. */
-function forEachElement(view: TensorView, visit: (index: number, position: number) => void): void {
+export function forEachElement(view: TensorView, visit: (index: number, position: number) => void): void {
   const { dims, strides, lanes } = view;
   const scalarsPerStride = view.strideBytes / scalarBytes(view);
   const last = dims.length - 1;
