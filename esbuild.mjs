@@ -37,6 +37,13 @@ const bundles = [
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
+    // The page fetches it as text and starts workers from it.
+    entry: 'src/worker/main.ts',
+    out: 'dist/simulator.js',
+    kilobytes: 400,
+    options: { format: 'iife', platform: 'browser', target: 'es2022' },
+  },
+  {
     entry: 'src/cli/main.ts',
     out: 'dist/cli.js',
     kilobytes: 450,

@@ -5,11 +5,12 @@ import tseslint from 'typescript-eslint';
  * What each layer may import from the others (ARCHITECTURE.md). A layer not listed for a file is an error there.
  * `contract` names the only files of `lab` that the extension may see: it has no GPU of its own.
  */
-const layers = ['core', 'gpu', 'lab', 'extension', 'webview', 'native', 'cli'];
+const layers = ['core', 'gpu', 'lab', 'worker', 'extension', 'webview', 'native', 'cli'];
 const mayImport = {
   core: [],
   gpu: ['core'],
   lab: ['core', 'gpu'],
+  worker: ['core', 'lab'],
   extension: ['core', 'lab'],
   webview: ['core', 'gpu', 'lab'],
   native: ['core', 'gpu', 'lab'],

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { LabFailure, Outcome } from '../lab/contract.js';
-import type { Job } from '../lab/panel.js';
+import type { LabFailure, Outcome, TraceReport, TraceRequest } from '../lab/contract.js';
+import type { Job, Tab } from '../lab/panel.js';
 import { describeDevice, deviceDiagnostics, showNoDevice, type Gpu } from './gpu.js';
 import type { JobReports, Jobs } from './jobs.js';
 import { nameOf, type Kernels } from './kernels.js';
@@ -8,6 +8,7 @@ import { chooseOverride } from './labHost.js';
 import type { LabPanel } from './labPanel.js';
 import type { Results } from './results.js';
 import { askForShape } from './selectShape.js';
+import { isOfCase } from './snapshot.js';
 import { newKernel, openBuiltin, samplePath } from './templates.js';
 
 /** What the commands work with. */
@@ -33,6 +34,10 @@ export function createCommands(tools: CommandTools): Readonly<Record<string, Com
     'tilescope.runKernel': (uri) => startJob(tools, 'run', uri),
     'tilescope.compareKernel': (uri) => startJob(tools, 'compare', uri),
     'tilescope.benchmarkKernel': (uri) => startJob(tools, 'benchmark', uri),
+    'tilescope.traceKernel': (uri, workgroups) => startJob(tools, 'trace', uri, workgroupsOf(workgroups)),
+    'tilescope.checkHazards': (uri) => startJob(tools, 'hazards', uri),
+    'tilescope.showSchedule': (uri) => showTrace(tools, 'schedule', uri),
+    'tilescope.showTraffic': (uri) => showTrace(tools, 'traffic', uri),
     'tilescope.cancel': () => jobs.cancel(),
     'tilescope.selectShape': (uri) => selectShape(tools, uri),
     'tilescope.newKernel': async () => (await newKernel(context.extensionUri))?.uri ?? null,
@@ -75,6 +80,7 @@ async function startJob<K extends Job>(
   tools: CommandTools,
   job: K,
   uri: unknown,
+  workgroups: TraceRequest['workgroups'] = 'sampled',
 ): Promise<Outcome<JobReports[K]> | null> {
   const { kernels, results, jobs, panel } = tools;
   const document = await kernelFor(kernels, uri);
@@ -84,8 +90,9 @@ async function startJob<K extends Job>(
   kernels.select(document);
   panel.showForJob();
   // Nothing is awaited between the look at the running job and this start: two clicks make one job.
-  const started = jobs.start(job, document);
-  if (job !== 'run') await results.update(document.uri, { tab: job });
+  const started = jobs.start(job, document, workgroups);
+  const tab = tabFor(job, results.get(document.uri).tab);
+  if (tab !== null) await results.update(document.uri, { tab });
   const outcome = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Window, title: titleOf(job, nameOf(document)) },
     async (progress) => {
@@ -97,11 +104,46 @@ async function startJob<K extends Job>(
       }
     },
   );
-  if (outcome.ok && 'passed' in outcome.value && !outcome.value.passed) {
+  const report: JobReports[Job] | null = outcome.ok ? outcome.value : null;
+  if (report !== null && 'passed' in report && !report.passed) {
     await vscode.commands.executeCommand('setContext', 'tilescope.sawFailure', true);
   }
   if (!outcome.ok) void showFailure(outcome.failure, panel);
   return outcome;
+}
+
+/** Turns to a picture of the trace, and makes a trace first where there is none of the kernel as it stands. */
+async function showTrace(tools: CommandTools, tab: Tab, uri: unknown): Promise<Outcome<TraceReport> | null> {
+  const { kernels, results, panel } = tools;
+  const document = await kernelFor(kernels, uri);
+  const kernel = document === null ? null : kernels.read(document);
+  if (document === null || kernel === null) return null;
+  await results.update(document.uri, { tab });
+  const { trace, override } = results.get(document.uri);
+  if (trace === null || !isOfCase(trace.report, kernel, override)) return startJob(tools, 'trace', document.uri);
+  kernels.select(document);
+  panel.showForJob();
+  return { ok: true, value: trace.report };
+}
+
+/** The workgroups a call of the trace command names; the sampled ones where it names none. */
+function workgroupsOf(named: unknown): TraceRequest['workgroups'] {
+  // Only the panel names them, by the contract that it shares with the lab.
+  return Array.isArray(named) ? (named as Exclude<TraceRequest['workgroups'], string>) : 'sampled';
+}
+
+/** The tab that shows what a job finds out; null where that stands beside them. */
+function tabFor(job: Job, shown: Tab): Tab | null {
+  switch (job) {
+    case 'compare':
+    case 'benchmark':
+      return job;
+    case 'trace':
+      return shown === 'traffic' ? 'traffic' : 'schedule';
+    case 'run':
+    case 'hazards':
+      return null;
+  }
 }
 
 async function askForTrust(): Promise<null> {
@@ -170,6 +212,16 @@ async function checkGpu({ context, gpu, panel }: CommandTools): Promise<void> {
 
 function titleOf(job: Job, name: string): string {
   const { l10n } = vscode;
-  if (job === 'run') return l10n.t('Running {0}', name);
-  return job === 'compare' ? l10n.t('Comparing {0}', name) : l10n.t('Benchmarking {0}', name);
+  switch (job) {
+    case 'run':
+      return l10n.t('Running {0}', name);
+    case 'compare':
+      return l10n.t('Comparing {0}', name);
+    case 'benchmark':
+      return l10n.t('Benchmarking {0}', name);
+    case 'trace':
+      return l10n.t('Tracing {0}', name);
+    case 'hazards':
+      return l10n.t('Looking for hazards in {0}', name);
+  }
 }

@@ -1,6 +1,16 @@
 import * as vscode from 'vscode';
-import type { LabFailure, Outcome, Progress } from '../lab/contract.js';
-import type { BenchmarkReport, CompareReport, RunReport } from '../lab/contract.js';
+import type {
+  BenchmarkReport,
+  CompareReport,
+  HazardReport,
+  KernelSource,
+  LabFailure,
+  Outcome,
+  Progress,
+  RunReport,
+  TraceReport,
+  TraceRequest,
+} from '../lab/contract.js';
 import type { Job } from '../lab/panel.js';
 import type { Diagnostics } from './diagnostics.js';
 import { Timer } from './disposal.js';
@@ -16,6 +26,8 @@ export interface JobReports {
   readonly run: RunReport;
   readonly compare: CompareReport;
   readonly benchmark: BenchmarkReport;
+  readonly trace: TraceReport;
+  readonly hazards: HazardReport;
 }
 
 /** The job that is running now. */
@@ -58,9 +70,14 @@ export class Jobs implements vscode.Disposable {
 
   /**
    * Runs a job on a document and stores its report or its failure. Never rejects. The caller has made sure that the
-   * workspace is trusted, that the document is a kernel and that no other job is running.
+   * workspace is trusted, that the document is a kernel and that no other job is running. `workgroups` are those a trace
+   * is about.
    */
-  async start<K extends Job>(job: K, document: vscode.TextDocument): Promise<Outcome<JobReports[K]>> {
+  async start<K extends Job>(
+    job: K,
+    document: vscode.TextDocument,
+    workgroups: TraceRequest['workgroups'] = 'sampled',
+  ): Promise<Outcome<JobReports[K]>> {
     const kernel = this.kernels.read(document);
     if (kernel === null || this.active !== null) {
       throw new Error('A job needs a kernel, and no other job beside it.');
@@ -81,7 +98,7 @@ export class Jobs implements vscode.Disposable {
     let outcome: Outcome<JobReports[K]>;
     try {
       await this.results.update(document.uri, { failed: null });
-      outcome = await this.call(active, job, { name: kernel.name, text: kernel.source });
+      outcome = await this.call(active, job, { name: kernel.name, text: kernel.source }, workgroups);
       // A lab that was stopped by the watchdog reports that it was cancelled.
       if (!outcome.ok && active.timedOut) outcome = { ok: false, failure: this.failureOf(null, active) };
     } catch (error) {
@@ -108,11 +125,13 @@ export class Jobs implements vscode.Disposable {
   private async call<K extends Job>(
     active: ActiveJob,
     job: K,
-    kernel: { readonly name: string; readonly text: string },
+    kernel: KernelSource,
+    workgroups: TraceRequest['workgroups'],
   ): Promise<Outcome<JobReports[K]>> {
     const settings = vscode.workspace.getConfiguration('tilescope', active.uri);
     const timeoutMs = settings.get<number>('timeoutSeconds', 120) * 1000;
     const seed = settings.get<number>('compare.seed', 1);
+    const subgroupSize = settings.get<number>('simulator.subgroupSize', 32);
     const { override } = this.results.get(active.uri);
     const watchdog = new Timer(() => {
       active.timedOut = true;
@@ -125,9 +144,9 @@ export class Jobs implements vscode.Disposable {
     };
     watchdog.restart(timeoutMs);
     try {
-      const answer: Outcome<RunReport | CompareReport | BenchmarkReport> = await this.panel.call(
+      const answer: Outcome<JobReports[Job]> = await this.panel.call(
         job,
-        { kernel, override, seed },
+        { kernel, override, seed, request: { workgroups, subgroupSize, scaling: true } },
         { signal: active.controller.signal, onProgress },
       );
       // The contract gives each method its report.
@@ -150,7 +169,10 @@ export class Jobs implements vscode.Disposable {
   ): Promise<void> {
     if (outcome.ok) {
       this.log.info(`${job} ${document.uri.toString()}: done`);
-      if (outcome.value.hash === hash) this.diagnostics.setDriver(document, { hash, diagnostics: [] });
+      // A kernel that ran was compiled without complaint; a simulation asks no driver.
+      if (outcome.value.hash === hash && job !== 'trace' && job !== 'hazards') {
+        this.diagnostics.setDriver(document, { hash, diagnostics: [] });
+      }
       await this.results.update(document.uri, { [job]: { report: outcome.value, at: Date.now() } });
       return;
     }

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { Handlers } from '../lab/channel.js';
 import type { CaseOverride, DeviceInfo } from '../lab/contract.js';
-import type { HostMethods, PanelSnapshot } from '../lab/panel.js';
+import type { HostMethods, Job, PanelSnapshot } from '../lab/panel.js';
 import type { Diagnostics } from './diagnostics.js';
 import type { Jobs } from './jobs.js';
 import { disposeAll, Timer, type Disposables } from './disposal.js';
@@ -14,6 +14,17 @@ import { kept, panelKernel } from './snapshot.js';
 
 const recentLimit = 8;
 const sendPauseMs = 50;
+/** A cursor that is on its way through the lines need not be followed into each of them. */
+const cursorPauseMs = 80;
+
+/** The commands by which the page's jobs are started. */
+const jobCommands: Readonly<Record<Job, string>> = {
+  run: 'tilescope.runKernel',
+  compare: 'tilescope.compareKernel',
+  benchmark: 'tilescope.benchmarkKernel',
+  trace: 'tilescope.traceKernel',
+  hazards: 'tilescope.checkHazards',
+};
 
 const pageCommands = {
   'open-sample': 'tilescope.openSample',
@@ -37,7 +48,9 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
   readonly handlers: Handlers<HostMethods>;
   private readonly subscriptions: Disposables;
   private readonly sending = new Timer(() => this.panel.send(this.snapshot()));
+  private readonly pointing = new Timer(() => this.panel.point(this.cursorLine()));
   private knownDevice: DeviceInfo | null = null;
+  private shownJob: Job | null = null;
 
   constructor(
     private readonly kernels: Kernels,
@@ -61,7 +74,13 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
       results.onDidChange((uri) => {
         if (uri === kernels.current?.uri.toString()) this.refresh();
       }),
-      jobs.onDidChange(refresh),
+      // The page knows the progress of its own jobs: only their beginning and their end are news to it.
+      jobs.onDidChange(() => {
+        if (this.runningJob() !== this.shownJob) this.refresh();
+      }),
+      vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => {
+        if (textEditor.document === kernels.current) this.pointing.restart(cursorPauseMs);
+      }),
       vscode.workspace.onDidGrantWorkspaceTrust(refresh),
     ];
     panel.serve(this);
@@ -90,7 +109,7 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
     const record = document === null ? emptyRecord : this.results.get(document.uri);
     const uri = document?.uri.toString() ?? '';
     const hash = kernel?.hash ?? '';
-    const running = this.jobs.running;
+    this.shownJob = this.runningJob();
     return {
       kernel:
         document === null || kernel === null
@@ -99,10 +118,13 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
               document.positionAt(offset),
             ),
       tab: record.tab,
-      running: running?.uri === uri ? running.job : null,
+      running: this.shownJob,
       run: kept(record.run, hash),
       compare: kept(record.compare, hash),
       benchmark: kept(record.benchmark, hash),
+      trace: kept(record.trace, hash),
+      hazards: kept(record.hazards, hash),
+      cursorLine: this.cursorLine(),
       failure: record.failed,
       device: this.knownDevice,
       trusted: vscode.workspace.isTrusted,
@@ -112,11 +134,26 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
 
   dispose(): void {
     this.sending.dispose();
+    this.pointing.dispose();
     disposeAll(this.subscriptions);
   }
 
   private refresh(): void {
     this.sending.startOnce(sendPauseMs);
+  }
+
+  /** The job that runs on the kernel the panel shows, or null. */
+  private runningJob(): Job | null {
+    const { running } = this.jobs;
+    return running !== null && running.uri === this.kernels.current?.uri.toString() ? running.job : null;
+  }
+
+  /** The line (from 1) of the cursor in the kernel the panel shows, or null where no editor shows that. */
+  private cursorLine(): number | null {
+    const { current } = this.kernels;
+    const { activeTextEditor: active, visibleTextEditors: visible } = vscode.window;
+    const editor = active?.document === current ? active : visible.find(({ document }) => document === current);
+    return editor === undefined ? null : editor.selection.active.line + 1;
   }
 
   private makeHandlers(): Handlers<HostMethods> {
@@ -128,7 +165,11 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
       },
       start: ({ job }) => {
         // Not awaited: the answer of a job is the next snapshot, and its failures are results.
-        void vscode.commands.executeCommand(`tilescope.${job}Kernel`, this.kernels.current?.uri);
+        void vscode.commands.executeCommand(jobCommands[job], this.kernels.current?.uri);
+        return Promise.resolve(null);
+      },
+      traceWorkgroup: (asked) => {
+        void vscode.commands.executeCommand(jobCommands.trace, this.kernels.current?.uri, [asked]);
         return Promise.resolve(null);
       },
       cancel: () => {

@@ -146,17 +146,27 @@ export class LabPanel implements vscode.Disposable {
   /** Shows a snapshot if there is a page to show it; the page asks for one itself when it is loaded. */
   send(snapshot: PanelSnapshot): void {
     this.refreshTitle();
-    if (this.page?.ready !== true) return;
-    this.orLost(() => this.page!.channel.call('show', { snapshot })).catch((error: unknown) => {
-      if (!(error instanceof PageLostError))
-        this.log.error(`The Kernel Lab could not show its state: ${String(error)}`);
-    });
+    this.tell('show', { snapshot });
+  }
+
+  /** Tells the page, if there is one, on which line (from 1) of its kernel the cursor stands. */
+  point(line: number | null): void {
+    this.tell('point', { line });
   }
 
   dispose(): void {
     this.page?.panel.dispose();
     this.becameReady.dispose();
     this.lost.dispose();
+  }
+
+  private tell<K extends 'show' | 'point'>(method: K, params: Parameters<PageMethods[K]>[0]): void {
+    const { page } = this;
+    if (page?.ready !== true) return;
+    this.orLost(() => page.channel.call(method, params)).catch((error: unknown) => {
+      if (!(error instanceof PageLostError))
+        this.log.error(`The Kernel Lab could not show its state: ${String(error)}`);
+    });
   }
 
   private get resourceRoots(): vscode.Uri[] {

@@ -29,14 +29,21 @@ export function formatTiming(report: BenchmarkReport, t: Translate): string {
 
 /** What the lens of a running job says. */
 export function runningText(job: Job, progress: Progress | null, t: Translate): string {
-  const doing = job === 'run' ? t('running…') : job === 'compare' ? t('comparing…') : t('benchmarking…');
+  const doing = {
+    run: t('running…'),
+    compare: t('comparing…'),
+    benchmark: t('benchmarking…'),
+    trace: t('tracing…'),
+    hazards: t('looking for hazards…'),
+  }[job];
   const fraction = progress?.fraction ?? null;
   return fraction === null ? doing : `${doing} ${Math.round(100 * fraction)} %`;
 }
 
 /** The last result in one line for the source with this hash; one of another source stands in brackets as stale. */
 export function resultText(record: KernelRecord, hash: string, t: Translate): string {
-  const { run, benchmark, failed } = record;
+  const { run, benchmark } = record;
+  const failed = failedOnGpu(record);
   const compare = standingComparison(record);
   if (failed !== null) return stamp(`✗ ${shorten(failed.failure.message)}`, failed.hash === hash, t);
   const judged = compare ?? benchmark;
@@ -58,6 +65,11 @@ export function resultText(record: KernelRecord, hash: string, t: Translate): st
   return stamp(text, (verdict ?? benchmark?.report)?.hash === hash, t);
 }
 
+/** The last job's failure, unless that was one of the simulator: it says nothing of what the kernel does on the GPU. */
+function failedOnGpu({ failed }: KernelRecord): KernelRecord['failed'] {
+  return failed === null || failed.job === 'trace' || failed.job === 'hazards' ? null : failed;
+}
+
 /** The last comparison, unless a benchmark of a newer source (which carries a passing one of its own) has overtaken it. */
 function standingComparison({ compare, benchmark }: KernelRecord): KernelRecord['compare'] {
   if (compare === null || benchmark === null) return compare;
@@ -67,7 +79,8 @@ function standingComparison({ compare, benchmark }: KernelRecord): KernelRecord[
 
 /** The verdict alone, for the status bar: right, wrong or unknown for the source with this hash. */
 export function verdictOf(record: KernelRecord, hash: string): 'right' | 'wrong' | 'stale' | 'unknown' {
-  const { compare, benchmark, failed } = record;
+  const { compare, benchmark } = record;
+  const failed = failedOnGpu(record);
   if (failed?.hash === hash && failed.job !== 'run') return 'wrong';
   const benchmarked = benchmark?.report.hash === hash;
   if (compare?.report.hash === hash) return compare.report.passed ? 'right' : 'wrong';

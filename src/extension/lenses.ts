@@ -1,5 +1,4 @@
 import * as vscode from 'vscode';
-import type { Job } from '../lab/panel.js';
 import { disposeAll, Timer, type Disposables } from './disposal.js';
 import type { Jobs } from './jobs.js';
 import { kernelSelector, type Kernels } from './kernels.js';
@@ -8,6 +7,13 @@ import type { Results } from './results.js';
 
 const refreshPauseMs = 100;
 
+/** The lenses in their order; two of them show what one job, the trace, found out. */
+const lensOrder = ['run', 'compare', 'benchmark', 'schedule', 'traffic', 'result'] as const;
+
+type LensRole = (typeof lensOrder)[number];
+
+const jobOf = { run: 'run', compare: 'compare', benchmark: 'benchmark', schedule: 'trace', traffic: 'trace' } as const;
+
 /**
  * A lens that knows what it will say: its title is made when it is resolved. Its command has no arguments: VS Code forgets
  * those with every refresh, and a click on the lens that is still drawn would be lost. The click makes its editor the active one.
@@ -15,7 +21,7 @@ const refreshPauseMs = 100;
 class KernelLens extends vscode.CodeLens {
   constructor(
     range: vscode.Range,
-    readonly role: Job | 'result',
+    readonly role: LensRole,
     readonly document: vscode.TextDocument,
   ) {
     super(range);
@@ -83,13 +89,13 @@ export class Lenses implements vscode.CodeLensProvider<KernelLens>, vscode.Dispo
       return { title: text, tooltip: l10n.t('Open the Kernel Lab'), command: 'tilescope.openLab' };
     }
     const lens = this.startOf(role);
-    if (running?.job !== role) return lens;
+    if (running?.job !== jobOf[role]) return lens;
     // As wide as before: the neighbours stay where they are.
     const title = lens.title.replace(/^\$\([^)]*\)/, '$(sync~spin)');
     return { title, tooltip: l10n.t('Stop it'), command: 'tilescope.cancel' };
   }
 
-  private startOf(role: Job): vscode.Command {
+  private startOf(role: Exclude<LensRole, 'result'>): vscode.Command {
     const { l10n } = vscode;
     switch (role) {
       case 'run':
@@ -110,6 +116,18 @@ export class Lenses implements vscode.CodeLensProvider<KernelLens>, vscode.Dispo
           tooltip: l10n.t('Compare, then measure the GPU time'),
           command: 'tilescope.benchmarkKernel',
         };
+      case 'schedule':
+        return {
+          title: `$(layout) ${l10n.t('Schedule')}`,
+          tooltip: l10n.t('Show which tile is where at each step'),
+          command: 'tilescope.showSchedule',
+        };
+      case 'traffic':
+        return {
+          title: `$(arrow-swap) ${l10n.t('Traffic')}`,
+          tooltip: l10n.t('Show every byte that moves, and the least that must'),
+          command: 'tilescope.showTraffic',
+        };
     }
   }
 
@@ -118,9 +136,8 @@ export class Lenses implements vscode.CodeLensProvider<KernelLens>, vscode.Dispo
   }
 }
 
-function lensRoles(document: vscode.TextDocument): readonly (Job | 'result')[] {
+function lensRoles(document: vscode.TextDocument): readonly LensRole[] {
   const settings = vscode.workspace.getConfiguration('tilescope.lens', document);
   if (!settings.get<boolean>('enabled', true)) return [];
-  const roles: readonly (Job | 'result')[] = ['run', 'compare', 'benchmark', 'result'];
-  return roles.filter((role) => settings.get<boolean>(role, true));
+  return lensOrder.filter((role) => settings.get<boolean>(role, true));
 }

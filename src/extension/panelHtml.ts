@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 
-/** The page of the Kernel Lab: one script with a nonce, its style sheets, nothing else from anywhere. */
+/** The page of the Kernel Lab: one script with a nonce, its style sheets, its workers, nothing else from anywhere. */
 export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): string {
   const nonce = makeNonce();
   const file = (name: string): string =>
@@ -12,6 +12,8 @@ export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): st
     `style-src ${webview.cspSource} 'nonce-${nonce}'`,
     `font-src ${webview.cspSource}`,
     `img-src ${webview.cspSource} blob: data:`,
+    // The simulator's script is fetched as text: its workers run it together with the code made from the kernel.
+    `connect-src ${webview.cspSource}`,
     'worker-src blob:',
   ].join('; ');
   return `<!doctype html>

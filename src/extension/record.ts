@@ -1,5 +1,13 @@
-import type { BenchmarkReport, CaseOverride, CompareReport, LabFailure, RunReport } from '../lab/contract.js';
-import { schemaVersion } from '../lab/contract.js';
+import {
+  schemaVersion,
+  type BenchmarkReport,
+  type CaseOverride,
+  type CompareReport,
+  type HazardReport,
+  type LabFailure,
+  type RunReport,
+  type TraceReport,
+} from '../lab/contract.js';
 import type { Job, Tab } from '../lab/panel.js';
 
 /** A report and when it was made, in milliseconds since 1970. */
@@ -25,6 +33,8 @@ export interface KernelRecord {
   readonly run: Stamped<RunReport> | null;
   readonly compare: Stamped<CompareReport> | null;
   readonly benchmark: Stamped<BenchmarkReport> | null;
+  readonly trace: Stamped<TraceReport> | null;
+  readonly hazards: Stamped<HazardReport> | null;
   /** Why the last job gave no result. Not kept across reloads. */
   readonly failed: FailedJob | null;
 }
@@ -37,12 +47,20 @@ export const emptyRecord: KernelRecord = {
   run: null,
   compare: null,
   benchmark: null,
+  trace: null,
+  hazards: null,
   failed: null,
 };
 
+/** Characters of a trace that are worth storing; a larger one is made again faster than it is read. */
+const traceLimit = 2_000_000;
+
+const tabs: readonly Tab[] = ['compare', 'schedule', 'traffic', 'benchmark'];
+
 /** A record as the text of a file in the extension's storage. */
 export function serializeRecord(uri: string, record: KernelRecord): string {
-  return JSON.stringify({ schemaVersion, uri, ...record, failed: null });
+  const large = JSON.stringify(record.trace).length > traceLimit;
+  return JSON.stringify({ schemaVersion, uri, ...record, trace: large ? null : record.trace, failed: null });
 }
 
 /** The record in a stored text, or null where it is of another version, of another file, or damaged. */
@@ -59,10 +77,12 @@ export function parseRecord(uri: string, text: string): KernelRecord | null {
   return {
     override: isOverride(record.override) ? record.override : null,
     recent: Array.isArray(record.recent) ? record.recent.filter(isOverride) : [],
-    tab: record.tab === 'benchmark' ? 'benchmark' : 'compare',
+    tab: tabs.includes(record.tab) ? record.tab : 'compare',
     run: isStamped(record.run) ? record.run : null,
     compare: isStamped(record.compare) ? record.compare : null,
     benchmark: isStamped(record.benchmark) ? record.benchmark : null,
+    trace: isStamped(record.trace) ? record.trace : null,
+    hazards: isStamped(record.hazards) ? record.hazards : null,
     failed: null,
   };
 }

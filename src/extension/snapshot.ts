@@ -1,4 +1,4 @@
-import type { Mechanism } from '../core/attention/mechanism.js';
+import type { Mechanism, Options, Shape } from '../core/attention/mechanism.js';
 import type { Diagnostic } from '../core/diagnostic.js';
 import type { Kernel } from '../core/kernel/model.js';
 import type { CaseOverride } from '../lab/contract.js';
@@ -39,6 +39,22 @@ export function panelKernel(
 /** A stored report as the panel gets it: stale where it is about another source than the one with this hash. */
 export function kept<T extends { readonly hash: string }>(stamped: Stamped<T> | null, hash: string): Kept<T> | null {
   return stamped === null ? null : { ...stamped, stale: stamped.report.hash !== hash };
+}
+
+/** Whether a report is about a kernel as its text stands, at the shape and options of an override. */
+export function isOfCase(
+  report: { readonly hash: string; readonly shape: Shape; readonly options: Options },
+  kernel: Kernel,
+  override: CaseOverride | null,
+): boolean {
+  const { mechanism, hash } = kernel;
+  if (mechanism === null || report.hash !== hash) return false;
+  return (
+    dimensionFields(mechanism, kernel, override).every(({ name, value }) => report.shape[name] === value) &&
+    optionFields(mechanism, kernel, override).every(
+      ({ name, value }) => JSON.stringify(report.options[name]) === JSON.stringify(value),
+    )
+  );
 }
 
 function dimensionFields(mechanism: Mechanism, kernel: Kernel, override: CaseOverride | null): DimensionField[] {

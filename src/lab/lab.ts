@@ -9,6 +9,7 @@ import type { DeviceInfo, LabFailure, LabMethods, Outcome } from './contract.js'
 import { LabFault, outcome } from './failure.js';
 import { run } from './run.js';
 import { DeviceSession } from './session.js';
+import type { SimulatorHost } from './simulator.js';
 import { verifyGiven } from './verifyGiven.js';
 import type { Bench } from './workbench.js';
 
@@ -42,17 +43,26 @@ const submissionMs = { gpu: 10_000, software: 60_000 } as const;
 const compilationMs = 180_000;
 
 /**
- * A lab on the device `acquireDevice` opens. Jobs run one at a time, in the order they were asked for; a device that
- * was lost, or given up because it hung, is replaced at the next job. No method rejects for what a kernel does.
+ * A lab on the device `acquireDevice` opens and on a simulator. Jobs run one at a time, in the order they were asked for,
+ * so that a simulation takes no CPU time from a measurement; a device that was lost, or given up because it hung, is
+ * replaced at the next job. Simulations open no device. No method rejects for what a kernel does.
  */
 export function createLab(
   acquireDevice: () => Promise<GpuResult<OpenDevice>>,
+  simulator: SimulatorHost,
   host: DeviceInfo['host'],
   settings: Partial<LabSettings> = {},
 ): Lab {
   const { timeoutMs, referenceBudget, abandon } = { ...defaults, ...settings };
   const session = new DeviceSession(acquireDevice, abandon);
   let queue: Promise<unknown> = Promise.resolve();
+
+  const inTurn = <T>(perform: () => Promise<T>): Promise<T> => {
+    const answer = queue.then(perform);
+    // A failed job holds up no other; whoever asked for it hears of it.
+    queue = answer.catch(() => undefined);
+    return answer;
+  };
 
   const job = <T>({ signal, report }: CallContext, work: (bench: Bench) => Promise<T>): Promise<Outcome<T>> => {
     const perform = async (): Promise<Outcome<T>> => {
@@ -70,9 +80,7 @@ export function createLab(
       if (!result.ok) await recover(session, result.failure);
       return result;
     };
-    const answer = queue.then(perform);
-    queue = answer;
-    return answer;
+    return inTurn(perform);
   };
 
   return {
@@ -83,6 +91,9 @@ export function createLab(
     benchmark: ({ kernel, override, seed }, context) =>
       job(context, (bench) => benchmark(bench, kernel, override, seed)),
     verify: (params, context) => job(context, (bench) => verifyGiven(bench, params)),
+    trace: (params, context) => inTurn(() => simulator.perform({ kind: 'trace', ...params }, context)),
+    hazards: (params, context) => inTurn(() => simulator.perform({ kind: 'hazards', ...params }, context)),
+    values: (params, context) => inTurn(() => simulator.perform({ kind: 'values', ...params }, context)),
     dispose: () => session.discard(),
   };
 }

@@ -109,4 +109,6 @@ export interface HostMethods {
 /** What the extension asks of the page: the lab on its GPU, and to show a snapshot. */
 export interface PageMethods extends LabMethods {
   show: (params: { snapshot: PanelSnapshot }) => Promise<null>;
+  /** Puts another `cursorLine` into the snapshot that is shown: a whole one for each move of the cursor would be too much. */
+  point: (params: { line: number | null }) => Promise<null>;
 }

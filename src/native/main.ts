@@ -4,6 +4,7 @@ import { Channel } from '../lab/channel.js';
 import { createLab } from '../lab/lab.js';
 import { dawnFlags, keep, loadDawn } from './dawn.js';
 import { heartbeatMs, type NativeMethods } from './protocol.js';
+import { createProcessSimulator } from './simulator.js';
 
 /**
  * A child process that hosts a lab on Dawn for Node. It speaks the lab's contract over Node's IPC channel, posts a
@@ -32,7 +33,7 @@ function serve(): void {
   };
 
   const timeoutMs = Number(process.env.TILESCOPE_TIMEOUT_MS) || undefined;
-  const lab = createLab(acquire, 'native', {
+  const lab = createLab(acquire, createProcessSimulator(), 'native', {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     abandon: () => {
       doomed = true;

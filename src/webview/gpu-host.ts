@@ -3,11 +3,12 @@ import { openDevice, type OpenDevice } from '../gpu/device.js';
 import type { CallContext, Handlers } from '../lab/channel.js';
 import type { LabMethods, Progress } from '../lab/contract.js';
 import { createLab, type Lab } from '../lab/lab.js';
+import type { SimulatorHost } from '../lab/simulator.js';
 import { t } from './strings.js';
 
-/** A lab on the window's own WebGPU, which is the GPU of the machine the user sits at. */
-export function createPageLab(): Lab {
-  return createLab(acquire, 'webview');
+/** A lab on the window's own WebGPU, which is the GPU of the machine the user sits at, and on a simulator. */
+export function createPageLab(simulator: SimulatorHost): Lab {
+  return createLab(acquire, simulator, 'webview');
 }
 
 /** Opens the window's GPU, or says what the user can do where the window has none. */
@@ -56,5 +57,8 @@ export function observed(lab: Handlers<LabMethods>, show: (progress: Progress | 
     run: (params, context) => ending(lab.run(params, watching(context))),
     compare: (params, context) => ending(lab.compare(params, watching(context))),
     benchmark: (params, context) => ending(lab.benchmark(params, watching(context))),
+    trace: (params, context) => ending(lab.trace(params, watching(context))),
+    hazards: (params, context) => ending(lab.hazards(params, watching(context))),
+    values: (params, context) => ending(lab.values(params, watching(context))),
   };
 }

@@ -62,6 +62,11 @@ export class LabPage extends LitElement {
     this.remember({ ...state, tab: snapshot.tab });
   }
 
+  /** Moves the cursor (a line from 1) in the snapshot that is shown. */
+  point(cursorLine: number | null): void {
+    if (this.snapshot && this.snapshot.cursorLine !== cursorLine) this.snapshot = { ...this.snapshot, cursorLine };
+  }
+
   protected override render(): TemplateResult {
     const { snapshot } = this;
     if (!snapshot) {

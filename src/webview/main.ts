@@ -14,6 +14,7 @@ import { HeatMap } from './picture/heat-map.js';
 import { PlanePicker } from './picture/plane-picker.js';
 import { RowCurves } from './picture/row-curves.js';
 import { ShapeBar } from './shell/shape-bar.js';
+import { createWorkerSimulator, simulatorScriptUrl } from './simulator-host.js';
 import { t } from './strings.js';
 import { registerControls } from './toolkit.js';
 import { acquireWindow } from './vscode-api.js';
@@ -32,13 +33,20 @@ const elements: Readonly<Record<string, CustomElementConstructor>> = {
   'tilescope-lab': LabPage,
 };
 
+/** Known only while this script is run for the first time. */
+const simulatorUrl = simulatorScriptUrl();
+
 function connect(page: LabPage): Channel<HostMethods, PageMethods> {
   const ties = acquireWindow();
-  const lab = createPageLab();
+  const lab = createPageLab(createWorkerSimulator(simulatorUrl));
   const channel = new Channel<HostMethods, PageMethods>(ties.port, {
     ...observed(lab, (progress) => (page.progress = progress)),
     show: ({ snapshot }) => {
       page.show(snapshot);
+      return Promise.resolve(null);
+    },
+    point: ({ line }) => {
+      page.point(line);
       return Promise.resolve(null);
     },
   });

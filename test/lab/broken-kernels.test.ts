@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { readKernel } from '../../src/core/kernel/read.js';
 import type { CaseOverride, CaseVerdict } from '../../src/lab/contract.js';
 import { createLab } from '../../src/lab/lab.js';
+import { createProcessSimulator } from '../../src/native/simulator.js';
 import { patience, testDevice } from '../gpu/dawn.js';
 import { brokenKernels, type BrokenKernel } from '../kernels/broken.js';
 
@@ -38,7 +39,9 @@ describe('the table of broken kernels', () => {
 });
 
 describe.skipIf(open === null)('the verdict', () => {
-  const lab = createLab(() => Promise.resolve({ ok: true, value: open! }), 'native', { timeoutMs: patience.timeoutMs });
+  const lab = createLab(() => Promise.resolve({ ok: true, value: open! }), createProcessSimulator(), 'native', {
+    timeoutMs: patience.timeoutMs,
+  });
   const context = { signal: new AbortController().signal, report: () => undefined };
 
   async function verdictOn(name: string, text: string, override: CaseOverride): Promise<CaseVerdict> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createLab } from '../../src/lab/lab.js';
+import { createProcessSimulator } from '../../src/native/simulator.js';
 import { patience, testDevice } from '../gpu/dawn.js';
 
 const device = await testDevice();
@@ -8,7 +9,7 @@ const device = await testDevice();
 describe.skipIf(!device)('the kernel in README.md', () => {
   const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   const kernel = { name: 'README.md', text: /```wgsl\n(.*?)```/s.exec(text)?.[1] ?? '' };
-  const lab = createLab(() => Promise.resolve({ ok: true, value: device! }), 'native', {
+  const lab = createLab(() => Promise.resolve({ ok: true, value: device! }), createProcessSimulator(), 'native', {
     timeoutMs: patience.timeoutMs,
   });
 

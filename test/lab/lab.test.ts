@@ -6,6 +6,7 @@ import type { CallContext } from '../../src/lab/channel.js';
 import type { Progress } from '../../src/lab/contract.js';
 import { createLab, type Lab } from '../../src/lab/lab.js';
 import { dawnFlags, keep, loadDawn } from '../../src/native/dawn.js';
+import { createProcessSimulator } from '../../src/native/simulator.js';
 import { testDevice } from '../gpu/dawn.js';
 import { smallKernel } from './kernels.js';
 
@@ -24,15 +25,19 @@ describe.skipIf(!device)('a lab', () => {
   });
 
   function newLab(): Lab {
-    lab = createLab(async () => {
-      const result = await openDevice(await loadDawn(dawnFlags(undefined)));
-      if (result.ok) {
-        current = result.value;
-        keep(current.adapter, current.device);
-        opened++;
-      }
-      return result;
-    }, 'native');
+    lab = createLab(
+      async () => {
+        const result = await openDevice(await loadDawn(dawnFlags(undefined)));
+        if (result.ok) {
+          current = result.value;
+          keep(current.adapter, current.device);
+          opened++;
+        }
+        return result;
+      },
+      createProcessSimulator(),
+      'native',
+    );
     return lab;
   }
 
@@ -213,7 +218,7 @@ describe.skipIf(!device)('a lab', () => {
   });
 
   it('samples rows where the whole reference would cost too much, and says so', async () => {
-    lab = createLab(() => Promise.resolve({ ok: true, value: device! }), 'native', {
+    lab = createLab(() => Promise.resolve({ ok: true, value: device! }), createProcessSimulator(), 'native', {
       referenceBudget: 2000,
       abandon: () => undefined,
     });
@@ -226,7 +231,7 @@ describe.skipIf(!device)('a lab', () => {
   });
 
   it('says that there is no device where none can be opened', async () => {
-    lab = createLab(() => openDevice(undefined), 'native');
+    lab = createLab(() => openDevice(undefined), createProcessSimulator(), 'native');
     expect(await lab.device(null, context())).toMatchObject({ ok: false, failure: { kind: 'no-device' } });
   });
 

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createLab } from '../../src/lab/lab.js';
+import { createProcessSimulator } from '../../src/native/simulator.js';
 import { testDevice } from '../gpu/dawn.js';
 
 const device = await testDevice();
@@ -8,7 +9,7 @@ const folder = new URL('../kernels/styles/', import.meta.url);
 const names = readdirSync(folder).filter((name) => name.endsWith('.wgsl'));
 
 describe.skipIf(!device)('kernels in other styles than the ones that come along', () => {
-  const lab = createLab(() => Promise.resolve({ ok: true, value: device! }), 'native', {
+  const lab = createLab(() => Promise.resolve({ ok: true, value: device! }), createProcessSimulator(), 'native', {
     abandon: () => undefined,
     timeoutMs: 200_000,
   });

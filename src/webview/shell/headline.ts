@@ -1,4 +1,4 @@
-import type { PanelSnapshot } from '../../lab/panel.js';
+import type { Job, PanelSnapshot } from '../../lab/panel.js';
 import { formatSpread, formatTime } from '../format.js';
 import { t } from '../strings.js';
 
@@ -20,7 +20,9 @@ export function headline(snapshot: PanelSnapshot): Headline {
   if (kernel.problems.some((problem) => problem.severity === 'error')) {
     return { tone: 'wrong', icon: 'error', text: t('problems in the file'), stale: false };
   }
-  if (failure && failure.failure.kind !== 'cancelled') {
+  // A simulation that failed says nothing of what the kernel does on the GPU.
+  const onGpu = failure !== null && failure.job !== 'trace' && failure.job !== 'hazards';
+  if (onGpu && failure.failure.kind !== 'cancelled') {
     return { tone: 'wrong', icon: 'warning', text: t('no result'), stale: false };
   }
   if (compare) {
@@ -57,7 +59,7 @@ export function speedWithheld(snapshot: PanelSnapshot): boolean {
 }
 
 /** What a running job does, in words. */
-export function runningWords(job: PanelSnapshot['running'] & string): string {
+export function runningWords(job: Job): string {
   switch (job) {
     case 'run':
       return t('running');
@@ -65,6 +67,10 @@ export function runningWords(job: PanelSnapshot['running'] & string): string {
       return t('comparing');
     case 'benchmark':
       return t('measuring');
+    case 'trace':
+      return t('tracing');
+    case 'hazards':
+      return t('looking for hazards');
   }
 }
 
@@ -72,7 +78,13 @@ export function runningWords(job: PanelSnapshot['running'] & string): string {
 export function announcement(before: PanelSnapshot | null, after: PanelSnapshot): string | null {
   if (!before) return null;
   if (after.running && !before.running) {
-    return { run: t('Run started'), compare: t('Compare started'), benchmark: t('Benchmark started') }[after.running];
+    return {
+      run: t('Run started'),
+      compare: t('Compare started'),
+      benchmark: t('Benchmark started'),
+      trace: t('Trace started'),
+      hazards: t('Hazard check started'),
+    }[after.running];
   }
   if (!before.running || after.running) return null;
   if (after.failure) return `${jobWord(before.running)}: ${after.failure.failure.message}`;
@@ -89,10 +101,20 @@ export function announcement(before: PanelSnapshot | null, after: PanelSnapshot)
       const time = formatTime(after.benchmark.report.gpuTimeNs.median);
       return t('Benchmark finished: {0} {1}', time.value, time.unit);
     }
+    case 'trace':
+      return after.trace && t('Trace finished: {0}', after.trace.report.sentence);
+    case 'hazards':
+      return after.hazards && t('Hazard check finished: {0}', after.hazards.report.sentence);
   }
 }
 
 /** A job's name as its button has it. */
-export function jobWord(job: 'run' | 'compare' | 'benchmark'): string {
-  return { run: t('Run'), compare: t('Compare'), benchmark: t('Benchmark') }[job];
+export function jobWord(job: Job): string {
+  return {
+    run: t('Run'),
+    compare: t('Compare'),
+    benchmark: t('Benchmark'),
+    trace: t('Trace'),
+    hazards: t('Check for hazards'),
+  }[job];
 }

@@ -28,18 +28,19 @@ passes:
 }
 
 /** What stands in a tab that has no result yet. */
-export function noResult(job: Job, reason: string | null, actions: Actions): TemplateResult {
-  const words =
-    job === 'compare'
-      ? t('Run the kernel on this GPU and hold every output against float64 reference mathematics.')
-      : t('Measure the kernel on this GPU. It is compared first: a kernel that is wrong has no speed.');
+export function noResult(
+  job: 'compare' | 'benchmark' | 'trace',
+  reason: string | null,
+  actions: Actions,
+): TemplateResult {
+  const { title, words, label, icon } = invitation(job);
   return html`<div class="empty">
-    <h2>${job === 'compare' ? t('Not compared yet') : t('Not measured yet')}</h2>
+    <h2>${title}</h2>
     <p>${words}</p>
     <div class="empty-actions">
       ${button({
-        label: job === 'compare' ? t('Compare with reference') : t('Benchmark this kernel'),
-        icon: job === 'compare' ? 'check' : 'dashboard',
+        label,
+        icon,
         kind: 'primary',
         disabled: reason !== null,
         hint: reason ?? '',
@@ -48,6 +49,36 @@ export function noResult(job: Job, reason: string | null, actions: Actions): Tem
     </div>
     ${reason === null ? nothing : html`<p class="muted">${reason}</p>`}
   </div>`;
+}
+
+function invitation(
+  job: 'compare' | 'benchmark' | 'trace',
+): Readonly<Record<'title' | 'words' | 'label' | 'icon', string>> {
+  switch (job) {
+    case 'compare':
+      return {
+        title: t('Not compared yet'),
+        words: t('Run the kernel on this GPU and hold every output against float64 reference mathematics.'),
+        label: t('Compare with reference'),
+        icon: 'check',
+      };
+    case 'benchmark':
+      return {
+        title: t('Not measured yet'),
+        words: t('Measure the kernel on this GPU. It is compared first: a kernel that is wrong has no speed.'),
+        label: t('Benchmark this kernel'),
+        icon: 'dashboard',
+      };
+    case 'trace':
+      return {
+        title: t('Not traced yet'),
+        words: t(
+          'Simulate the kernel, access by access: which tile is where at each step, and every byte that moves. This needs no GPU.',
+        ),
+        label: t('Trace this kernel'),
+        icon: 'layers',
+      };
+  }
 }
 
 /** Why no job can be started now, or null. */

@@ -3,7 +3,7 @@
  * a snapshot, and has jobs done by the lab that the page itself hosts. Nothing of the page is replaced.
  */
 import { Channel } from '../../../src/lab/channel.js';
-import type { CaseOverride, KernelSource } from '../../../src/lab/contract.js';
+import type { CaseOverride, KernelSource, Outcome } from '../../../src/lab/contract.js';
 import type { HostMethods, Job, PageMethods, PanelKernel, PanelSnapshot } from '../../../src/lab/panel.js';
 
 /** A call the page made of the extension. */
@@ -94,6 +94,7 @@ const channel = new Channel<PageMethods, HostMethods>(
       stopping?.abort();
       return record('cancel', params, null);
     },
+    traceWorkgroup: (params) => record('traceWorkgroup', params, null),
     setOverride: (params) => {
       void window.harness.show({ kernel: chosen(window.harness.snapshot.kernel, params.override) });
       return record('setOverride', params, null);
@@ -127,13 +128,8 @@ async function work(job: Job, kernel: KernelSource): Promise<void> {
   stopping = new AbortController();
   const options = { signal: stopping.signal };
   await window.harness.show({ running: job, failure: null });
-  const params = { kernel, override, seed: 1 };
-  const outcome =
-    job === 'run'
-      ? await channel.call('run', { kernel, override }, options)
-      : job === 'compare'
-        ? await channel.call('compare', params, options)
-        : await channel.call('benchmark', params, options);
+  const request = { workgroups: 'sampled', subgroupSize: 32, scaling: true } as const;
+  const outcome: Outcome<object> = await channel.call(job, { kernel, override, seed: 1, request }, options);
   await window.harness.show(
     outcome.ok
       ? { running: null, [job]: { report: outcome.value, at: Date.now(), stale: false } }

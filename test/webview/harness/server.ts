@@ -28,13 +28,15 @@ const root = `${process.cwd()}/`;
 
 /** Builds the page and the player of the extension's side, and serves both. */
 export async function servePage(): Promise<PageServer> {
-  const [page, extension] = await Promise.all([
+  const [page, simulator, extension] = await Promise.all([
     bundle('src/webview/main.ts'),
+    bundle('src/worker/main.ts'),
     bundle('test/webview/harness/extension.ts'),
   ]);
   const snapshots: { snapshot: PanelSnapshot; theme: ThemeName }[] = [];
   const files = new Map<string, readonly [string, string | Buffer]>([
     ['/webview.js', ['text/javascript', page]],
+    ['/simulator.js', ['text/javascript', simulator]],
     ['/extension.js', ['text/javascript', extension]],
     ['/lab.css', ['text/css', readFileSync(`${root}media/lab.css`)]],
     ['/codicon.css', ['text/css', readFileSync(`${root}node_modules/@vscode/codicons/dist/codicon.css`)]],
@@ -71,6 +73,7 @@ const policy = [
   `style-src 'self' 'nonce-${nonce}'`,
   "font-src 'self'",
   "img-src 'self' blob: data:",
+  "connect-src 'self'",
   'worker-src blob:',
 ].join('; ');
 

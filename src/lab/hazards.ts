@@ -1,0 +1,135 @@
+import type { CaseHazards, Hazard } from '../core/analysis/hazard.js';
+import { findHazards, mergeHazards } from '../core/analysis/hazards.js';
+import { completeOptions, completeShape } from '../core/attention/catalogue.js';
+import type { Shape } from '../core/attention/mechanism.js';
+import type { KernelCase } from '../core/kernel/model.js';
+import { planKernel } from '../core/kernel/plan.js';
+import type { HazardReport, Progress } from './contract.js';
+import { chosenCase, planCase, type ReadyKernel } from './prepare.js';
+import { contextOf, simulateCase, type CompiledCase, type TaskCase } from './simulation.js';
+import type { SimulatorTask } from './simulator.js';
+import { everyWorkgroup } from './workgroup-choice.js';
+
+type HazardTask = Extract<SimulatorTask, { readonly kind: 'hazards' }>;
+
+/** Floating-point operations a case may ask for: every workgroup of it is run, with every access logged. */
+const caseFlops = 12_000_000;
+/** Accesses after which no further case is begun. */
+const accessBudget = 40_000_000;
+/** Cases of the kernel's grid that are looked at beside its own shape, the cheapest first. */
+const mostCases = 8;
+
+const recording = { accesses: true, faults: true, provenance: false, values: false } as const;
+const usualSubgroup = 32;
+
+/**
+ * The simulations of a search for hazards: the case that was asked for; without an override the file's own shape and then
+ * its cases, the cheap ones first. A case that is too large to run whole is made smaller.
+ */
+export function hazardCases(ready: ReadyKernel, { override }: HazardTask): readonly TaskCase[] {
+  const chosen = chosenCase(ready, override);
+  const own = override ? chosen : smallEnough(ready, chosen);
+  const first: TaskCase = { theCase: own, plan: planCase(ready, own), recording };
+  if (override) return [first];
+  const { computation, kernel } = ready;
+  const cost = ({ shape, options }: KernelCase): number => computation.flops(shape, options);
+  const key = ({ shape, options }: KernelCase): string => JSON.stringify([shape, options]);
+  const others = kernel.cases
+    .filter((theCase) => cost(theCase) <= caseFlops && key(theCase) !== key(own))
+    .sort((a, b) => cost(a) - cost(b));
+  const planned = spreadOut(others).flatMap((theCase): TaskCase[] => {
+    const result = planKernel(kernel, theCase.shape, theCase.options);
+    return result.ok ? [{ theCase, plan: result.plan, recording }] : [];
+  });
+  return [first, ...planned];
+}
+
+/** At most `mostCases`, from the cheapest to the dearest at even distances. */
+function spreadOut(cases: readonly KernelCase[]): readonly KernelCase[] {
+  if (cases.length <= mostCases) return cases;
+  return Array.from({ length: mostCases }, (_, at) => cases[Math.round((at * (cases.length - 1)) / (mostCases - 1))]!);
+}
+
+/**
+ * A case that is cheap enough to run whole: one batch, few heads, and then ever shorter sequences, as far as the kernel
+ * takes these sizes in. The shapes of heads stay: tiles depend on them.
+ */
+function smallEnough({ kernel, mechanism, computation }: ReadyKernel, given: KernelCase): KernelCase {
+  if (computation.flops(given.shape, given.options) <= caseFlops) return given;
+  const taken = (name: string): boolean => kernel.takes.has(name);
+  let shape: Shape = given.shape;
+  const tryShape = (change: Readonly<Record<string, number>>): boolean => {
+    const kept = Object.fromEntries(
+      Object.entries(change).filter(([name]) => taken(name) && shape[name] !== undefined),
+    );
+    const smaller = completeShape(mechanism, { ...shape, ...kept });
+    if (mechanism.validate(smaller, completeOptions(mechanism, smaller, given.options)) !== null) return false;
+    const changed = Object.keys(kept).some((name) => kept[name] !== shape[name]);
+    shape = smaller;
+    return changed;
+  };
+  tryShape({ batch: 1 });
+  const { heads = 1, headsKv = heads } = shape;
+  if (heads > 2) tryShape({ heads: (2 * heads) / headsKv, headsKv: Math.min(2, headsKv) });
+  while (computation.flops(shape, given.options) > caseFlops) {
+    const { seqlen = 1, seqlenK = seqlen } = shape;
+    // An odd rest shows what a whole number of tiles hides.
+    const half = (size: number): number => Math.max(1, (size >> 1) | 1);
+    if (seqlen <= 33 || !tryShape({ seqlen: half(seqlen), seqlenK: half(seqlenK) })) break;
+  }
+  return { name: 'own shape, made smaller', shape, options: given.options };
+}
+
+/** Simulates the cases, every workgroup logged, and lists the hazards they show, each pair of places once. */
+export function* reportHazards(
+  { kernel: source }: HazardTask,
+  cases: readonly CompiledCase[],
+): Generator<Progress, HazardReport> {
+  const started = performance.now();
+  const found: CaseHazards[] = [];
+  const done: KernelCase[] = [];
+  let accesses = 0;
+  for (const [index, each] of cases.entries()) {
+    if (accesses > accessBudget) break;
+    const { theCase, plan } = each;
+    const message = `case ${index + 1} of ${cases.length}: ${theCase.name}`;
+    const simulation = yield* simulateCase(
+      each,
+      { requests: everyWorkgroup(plan), subgroupSize: usualSubgroup, provenance: null, watch: null },
+      ({ pass, workgroupsDone, workgroupsToDo }) => ({
+        message,
+        fraction: (index + (pass + workgroupsDone / Math.max(1, workgroupsToDo)) / plan.passes.length) / cases.length,
+      }),
+    );
+    accesses += simulation.accesses;
+    found.push(findHazards(contextOf(each, simulation, null), theCase.name));
+    done.push(theCase);
+  }
+  const hazards = mergeHazards(found);
+  const hash = cases[0]!.ready.kernel.hash;
+  return {
+    hash,
+    kernel: source.name,
+    hazards,
+    cases: done.map(({ name, shape, options }) => ({ name, shape, options })),
+    subgroupSizes: [usualSubgroup],
+    sentence: hazardSentence(hazards, done.length),
+    elapsedMs: performance.now() - started,
+  };
+}
+
+/** What was found, in a sentence: how many of each severity, and in how many cases was looked. */
+function hazardSentence(hazards: readonly Hazard[], cases: number): string {
+  const where = cases === 1 ? 'in the one case that was simulated' : `in ${cases} simulated cases`;
+  if (hazards.length === 0) return `No hazard ${where}.`;
+  const count = (severity: Hazard['severity'], one: string, many: string): string[] => {
+    const number = hazards.filter((hazard) => hazard.severity === severity).length;
+    return number === 0 ? [] : [`${number} ${number === 1 ? one : many}`];
+  };
+  const counts = [
+    ...count('error', 'error', 'errors'),
+    ...count('warning', 'warning', 'warnings'),
+    ...count('info', 'note', 'notes'),
+  ];
+  return `${counts.join(', ')} ${where}, first in line ${hazards[0]!.line}: ${hazards[0]!.message}`;
+}

@@ -1,0 +1,105 @@
+import { analysisContext, type AnalysisContext } from '../core/analysis/context.js';
+import type { ProvenanceRecorder } from '../core/analysis/provenance.js';
+import type { Inputs } from '../core/attention/mechanism.js';
+import type { KernelCase, Plan, PlannedBuffer } from '../core/kernel/model.js';
+import { packTensor, poisonTensor } from '../core/kernel/tensor.js';
+import type { CompiledSimulation } from '../core/simulator/compile.js';
+import { simulate } from '../core/simulator/simulate.js';
+import type { Recording, Simulation, SimulationInput, SimulationProgress } from '../core/simulator/trace.js';
+import { scratchPoison } from '../gpu/buffers.js';
+import type { Progress } from './contract.js';
+import { LabFault } from './failure.js';
+import type { ReadyKernel } from './prepare.js';
+import { storedInputs } from './truth.js';
+
+/** Makes the value of a JavaScript expression from its text. */
+export type Instantiate = (code: string) => unknown;
+
+/** One simulation of a task: a case of the kernel, its plan, and what is written down of it. */
+export interface TaskCase {
+  readonly theCase: KernelCase;
+  readonly plan: Plan;
+  readonly recording: Recording;
+}
+
+/** A case that is ready to be simulated. */
+export interface CompiledCase extends TaskCase {
+  readonly ready: ReadyKernel;
+  readonly compiled: CompiledSimulation;
+  readonly instantiate: Instantiate;
+}
+
+/** What a simulation runs on, beside the inputs, which come from its case. */
+export type SimulationSettings = Omit<SimulationInput, 'buffers'>;
+
+/** Simulations have no verdict that another seed could change. */
+const simulationSeed = 1;
+
+const wordBytes = 4;
+
+/**
+ * Simulates a case on inputs from a fixed seed; yields after each workgroup, `tell` says how. Throws `timeout` for a loop
+ * that goes on for ever.
+ */
+export function* simulateCase(
+  { ready, theCase, plan, compiled, instantiate }: CompiledCase,
+  settings: SimulationSettings,
+  tell: (progress: SimulationProgress) => Progress,
+): Generator<Progress, Simulation> {
+  const { shape, options } = theCase;
+  const inputs = storedInputs(plan, ready.computation.generate(shape, options, simulationSeed));
+  const buffers = plan.buffers.map((buffer) => initialBytes(buffer, inputs));
+  const running = simulate(compiled, { ...settings, buffers }, instantiate);
+  for (;;) {
+    const step = running.next();
+    if (step.done) return step.value;
+    yield tell(step.value);
+  }
+}
+
+/** The context of the analyses of one simulated case. */
+export function contextOf(
+  { ready, plan }: CompiledCase,
+  simulation: Simulation,
+  provenance: ProvenanceRecorder | null,
+): AnalysisContext {
+  const { kernel, mechanism, computation } = ready;
+  return analysisContext({ source: kernel.source, plan, mechanism, computation, simulation, provenance });
+}
+
+/** Throws `timeout` where a loop of the kernel goes on for ever: what else its simulation says is of no use then. */
+export function rejectEndless({ passes }: Simulation): void {
+  for (const { entry, faults } of passes) {
+    const fault = faults.find(({ kind }) => kind === 'endless-loop');
+    if (!fault) continue;
+    const place = `workgroup ${fault.workgroup.join(', ')}`;
+    const message = `A loop of "${entry}" goes on for ever: ${place} was given up.`;
+    const remedy = 'Look at what ends the loop; every invocation has to come by it.';
+    const { span } = fault;
+    const diagnostics = [{ code: 'endless-loop', severity: 'error', span, message, remedy }] as const;
+    throw new LabFault({ kind: 'timeout', message, remedy, diagnostics });
+  }
+}
+
+/** What a buffer holds before the first pass, as on a device: outputs are never written, scratch is NaN. */
+function initialBytes({ variable, content, byteLength }: PlannedBuffer, inputs: Inputs): ArrayBuffer {
+  const size = Math.max(wordBytes, Math.ceil(byteLength / wordBytes) * wordBytes);
+  switch (content.kind) {
+    case 'uniform': {
+      const bytes = new ArrayBuffer(size);
+      new Uint8Array(bytes).set(content.bytes);
+      return bytes;
+    }
+    case 'scratch': {
+      const bytes = new ArrayBuffer(size);
+      new Uint32Array(bytes).fill(scratchPoison[content.format]);
+      return bytes;
+    }
+    case 'tensor': {
+      if (content.role === 'output') return poisonTensor(content.view, size);
+      const values = inputs[content.tensor];
+      if (!values) throw new Error(`There are no values for the input "${variable}".`);
+      return packTensor(content.view, values, size);
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import { buildCoverage } from '../core/analysis/coverage-build.js';
+import { buildLedger, withScaling } from '../core/analysis/ledger-build.js';
+import type { TrafficScaling } from '../core/analysis/ledger.js';
+import { createProvenance } from '../core/analysis/provenance.js';
+import { buildSchedule } from '../core/analysis/schedule-build.js';
+import type { KernelCase, Plan } from '../core/kernel/model.js';
+import { planKernel } from '../core/kernel/plan.js';
+import type { Simulation, SimulationProgress } from '../core/simulator/trace.js';
+import type { Progress, TraceReport } from './contract.js';
+import { chosenCase, planCase, type ReadyKernel } from './prepare.js';
+import { contextOf, rejectEndless, simulateCase, type CompiledCase, type TaskCase } from './simulation.js';
+import type { SimulatorTask } from './simulator.js';
+import { chooseWorkgroups, type WorkgroupBudget } from './workgroup-choice.js';
+
+type TraceTask = Extract<SimulatorTask, { readonly kind: 'trace' }>;
+
+/** What the traced workgroups' neighbours may cost: with it a trace takes about a second on one core. */
+const traceBudget: WorkgroupBudget = { followed: 12_000_000, counted: 80_000_000 };
+/** The same for each other sequence length, where values are not followed. */
+const scalingBudget: WorkgroupBudget = { followed: 0, counted: 20_000_000 };
+
+/** Shares of the sequence length at which the traffic is simulated beside the one that was asked for. */
+const scalingShares = [4, 2] as const;
+
+/** The simulations of a trace: the case that was asked for, then those of shorter sequences, the shortest first. */
+export function traceCases(ready: ReadyKernel, { override, request }: TraceTask): readonly TaskCase[] {
+  const theCase = chosenCase(ready, override);
+  const plan = planCase(ready, theCase);
+  const provenance = createProvenance(plan, ready.mechanism) !== null;
+  const own: TaskCase = { theCase, plan, recording: { accesses: true, faults: false, provenance, values: false } };
+  if (!request.scaling) return [own];
+  const shorter = scalingShares.flatMap((share) => shorterCase(ready, theCase, share) ?? []);
+  return [own, ...shorter];
+}
+
+/** The case at a share of its sequence length; null where the kernel cannot take that. */
+function shorterCase({ kernel }: ReadyKernel, { shape, options }: KernelCase, share: number): TaskCase | null {
+  const { seqlen, seqlenK } = shape;
+  if (seqlen === undefined || seqlen < 2 * share || !kernel.takes.has('seqlen')) return null;
+  const size = Math.round(seqlen / share);
+  const smaller = { ...shape, seqlen: size };
+  const shorter =
+    seqlenK === undefined
+      ? smaller
+      : { ...smaller, seqlenK: seqlenK === seqlen ? size : Math.max(1, Math.round(seqlenK / share)) };
+  const result = planKernel(kernel, shorter, options);
+  if (!result.ok) return null;
+  return {
+    theCase: { name: `seqlen ${size}`, shape: shorter, options },
+    plan: result.plan,
+    recording: { accesses: true, faults: false, provenance: false, values: false },
+  };
+}
+
+/** Simulates a trace's cases and says what was seen. */
+export function* reportTrace(
+  { kernel: source, request }: TraceTask,
+  [own, ...shorter]: readonly CompiledCase[],
+): Generator<Progress, TraceReport> {
+  if (!own) throw new Error('A trace has a case.');
+  const started = performance.now();
+  const { ready, plan, theCase } = own;
+  const { kernel, mechanism, computation } = ready;
+  const provenance = own.recording.provenance ? createProvenance(plan, mechanism) : null;
+  const share = shorter.length > 0 ? 0.7 : 0.9;
+  const simulation = yield* simulateCase(
+    own,
+    {
+      requests: chooseWorkgroups(plan, request.workgroups, traceBudget),
+      subgroupSize: request.subgroupSize,
+      provenance,
+      watch: null,
+    },
+    (progress) => ({ message: simulating(plan, progress), fraction: share * doneOf(plan, progress) }),
+  );
+  rejectEndless(simulation);
+  const context = contextOf(own, simulation, provenance);
+  yield { message: 'counting bytes', fraction: share };
+  const ledger = buildLedger(context);
+  yield { message: 'laying out the tiles', fraction: share + 0.1 };
+  const schedule = buildSchedule(context);
+  yield { message: 'looking for pairs that were missed', fraction: share + 0.15 };
+  const coverage = buildCoverage(context);
+  const points: TrafficScaling['points'][number][] = [];
+  for (const smaller of shorter) {
+    points.push(yield* scalingPoint(smaller, request.subgroupSize, 0.9 + 0.05 * points.length));
+  }
+  points.push({ size: theCase.shape.seqlen ?? 1, ...ledger.totals });
+  return {
+    hash: kernel.hash,
+    kernel: source.name,
+    mechanism: mechanism.id,
+    direction: computation.direction,
+    shape: theCase.shape,
+    options: theCase.options,
+    subgroupSize: simulation.subgroupSize,
+    passes: simulation.passes.map(({ entry, workgroups, workgroupSize, workgroupBytes, logs, executed }) => ({
+      ...{ entry, workgroups, workgroupSize, workgroupBytes, executed },
+      traced: logs.map(({ workgroup }) => workgroup),
+    })),
+    exact: isExact(simulation),
+    sentence: traceSentence(simulation),
+    ledger: points.length > 1 ? withScaling(ledger, points.map(pointOf)) : ledger,
+    schedule,
+    coverage,
+    accesses: simulation.accesses,
+    elapsedMs: performance.now() - started,
+  };
+}
+
+function* scalingPoint(
+  smaller: CompiledCase,
+  subgroupSize: number,
+  fraction: number,
+): Generator<Progress, TrafficScaling['points'][number]> {
+  const { plan, theCase } = smaller;
+  const requests = chooseWorkgroups(plan, 'sampled', scalingBudget);
+  const simulation = yield* simulateCase(smaller, { requests, subgroupSize, provenance: null, watch: null }, () => ({
+    message: `tracing ${theCase.name}`,
+    fraction,
+  }));
+  return { size: theCase.shape.seqlen ?? 1, ...buildLedger(contextOf(smaller, simulation, null)).totals };
+}
+
+function pointOf({
+  size,
+  compulsoryBytes,
+  requestedBytes,
+  transferredBytes,
+}: TrafficScaling['points'][number]): TrafficScaling['points'][number] {
+  return { size, compulsoryBytes, requestedBytes, transferredBytes };
+}
+
+function simulating({ passes }: Plan, { pass, workgroupsDone, workgroupsToDo }: SimulationProgress): string {
+  return `tracing ${passes[pass]?.entry ?? ''}: workgroup ${workgroupsDone} of ${workgroupsToDo}`;
+}
+
+function doneOf({ passes }: Plan, { pass, workgroupsDone, workgroupsToDo }: SimulationProgress): number {
+  return (pass + workgroupsDone / Math.max(1, workgroupsToDo)) / passes.length;
+}
+
+function isExact({ passes }: Simulation): boolean {
+  return passes.every(({ workgroups: [x, y, z], executed }) => executed === x * y * z);
+}
+
+/** What was traced and what that stands for, in one sentence. */
+function traceSentence(simulation: Simulation): string {
+  const parts = simulation.passes.map(({ entry, workgroups: [x, y, z], executed, logs }) => {
+    const total = x * y * z;
+    const ran =
+      executed === total
+        ? total === 1
+          ? 'its one workgroup'
+          : `all ${total} workgroups`
+        : `${executed} of ${total} workgroups`;
+    return `${ran} of "${entry}" (${logs.length} access by access)`;
+  });
+  const listed = parts.length > 1 ? `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)!}` : (parts[0] ?? 'nothing');
+  return isExact(simulation)
+    ? `Simulated ${listed}: all counts are exact.`
+    : `Simulated ${listed}: counts are scaled up to the whole dispatch.`;
+}

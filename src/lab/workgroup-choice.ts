@@ -1,0 +1,103 @@
+import type { Plan, PlannedPass } from '../core/kernel/model.js';
+import type { PassRequest } from '../core/simulator/trace.js';
+import type { TraceRequest } from './contract.js';
+import { LabFault } from './failure.js';
+
+/** Executions of accesses that the workgroups beside the logged ones may cost, over all passes. */
+export interface WorkgroupBudget {
+  /** With everything but the log. */
+  readonly followed: number;
+  /** Only counted, which is cheaper by far. */
+  readonly counted: number;
+}
+
+/** Most workgroups of a pass that are logged where every one is asked for. */
+const loggedLimit = 32;
+
+type Id = readonly [number, number, number];
+
+/**
+ * What to do with the workgroups of each pass. Logged are the first, the middle and the last one and those asked for.
+ * Of the others as many as the budget allows are followed, those beside the last one first (what earlier passes leave
+ * behind for it is complete then), and of the rest as many as it allows are counted.
+ */
+export function chooseWorkgroups(
+  plan: Plan,
+  asked: TraceRequest['workgroups'],
+  budget: WorkgroupBudget,
+): readonly PassRequest[] {
+  const left = asked === 'all' ? { followed: Infinity, counted: Infinity } : { ...budget };
+  return plan.passes.map((pass, index) => {
+    const total = countOf(pass);
+    const logged = loggedOf(pass, index, asked);
+    const isLogged = new Set(logged);
+    // What earlier passes do not use is there for the later ones.
+    const passesLeft = plan.passes.length - index;
+    return {
+      logged,
+      others: (accessesPerWorkgroup) => {
+        const cost = Math.max(1, accessesPerWorkgroup);
+        const others: number[] = [];
+        for (let at = total - 1; at >= 0; at--) if (!isLogged.has(at)) others.push(at);
+        const followed = affordable(others.length, left.followed / passesLeft, cost);
+        const counted = affordable(others.length - followed, left.counted / passesLeft, cost);
+        left.followed -= followed * cost;
+        left.counted -= counted * cost;
+        // Counted workgroups stand for those that are not run: they are spread evenly.
+        return { followed: others.slice(0, followed), counted: spread(others.slice(followed), counted) };
+      },
+    };
+  });
+}
+
+/** Every workgroup of each pass, logged. */
+export function everyWorkgroup(plan: Plan): readonly PassRequest[] {
+  return plan.passes.map((pass) => ({
+    logged: Array.from({ length: countOf(pass) }, (_, index) => index),
+    others: () => ({ followed: [], counted: [] }),
+  }));
+}
+
+/** The id of a workgroup from its linear index, x fastest. */
+export function workgroupId([x, y]: Id, index: number): Id {
+  return [index % x, Math.floor(index / x) % y, Math.floor(index / (x * y))];
+}
+
+/** The linear index of a workgroup, x fastest; throws `invalid-kernel` where the pass has no such workgroup. */
+export function workgroupIndex({ entry, workgroups }: PlannedPass, id: Id): number {
+  const inside = id.every((part, axis) => Number.isInteger(part) && part >= 0 && part < workgroups[axis]!);
+  if (!inside) {
+    throw new LabFault({
+      kind: 'invalid-kernel',
+      message: `"${entry}" has no workgroup ${id.join(', ')} at this shape.`,
+      remedy: `It has ${workgroups.join(' × ')} workgroups, each axis counted from 0.`,
+      diagnostics: [],
+    });
+  }
+  return id[0] + workgroups[0] * (id[1] + workgroups[1] * id[2]);
+}
+
+function countOf({ workgroups }: PlannedPass): number {
+  return workgroups[0] * workgroups[1] * workgroups[2];
+}
+
+function loggedOf(pass: PlannedPass, index: number, asked: TraceRequest['workgroups']): readonly number[] {
+  const total = countOf(pass);
+  const middle = pass.workgroups.map((count) => Math.floor(count / 2)) as [number, number, number];
+  const chosen = new Set([0, workgroupIndex(pass, middle), total - 1]);
+  if (asked === 'all') for (const at of spread([...Array(total).keys()], loggedLimit)) chosen.add(at);
+  else if (asked !== 'sampled') {
+    for (const { pass: wanted, workgroup } of asked) if (wanted === index) chosen.add(workgroupIndex(pass, workgroup));
+  }
+  return [...chosen].sort((a, b) => a - b);
+}
+
+function affordable(count: number, budget: number, cost: number): number {
+  return Math.min(count, Math.max(0, Math.floor(budget / cost)));
+}
+
+/** `count` members of a list at even distances; the whole list where it has no more. */
+function spread(list: readonly number[], count: number): readonly number[] {
+  if (count >= list.length) return list;
+  return Array.from({ length: count }, (_, at) => list[Math.floor((at * list.length) / count)]!);
+}
