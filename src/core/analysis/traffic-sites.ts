@@ -1,0 +1,144 @@
+import type { PassTrace, Simulation, Site, WorkgroupLog } from '../simulator/trace.js';
+import { BankModel, bankCycleBytes, emptyBankUse } from './banks.js';
+import { emptyFootprint, measureFootprint } from './coalescing.js';
+import { lineBytes, sectorBytes } from './ledger.js';
+import { forEachInstruction, type Instruction } from './traffic-instructions.js';
+
+/** A site that touches memory outside an invocation's own. */
+export type MemorySite = Site & {
+  readonly kind: 'read' | 'write' | 'atomic';
+  readonly space: 'storage' | 'uniform' | 'workgroup';
+};
+
+/** What one site moves in a whole dispatch, scaled up where not all workgroups ran. */
+export interface SiteTraffic {
+  readonly pass: number;
+  readonly site: MemorySite;
+  readonly accesses: number;
+  readonly requestedBytes: number;
+  /** Bytes that the instructions' lanes ask for, those that several lanes of one ask for counted once. */
+  readonly distinctBytes: number;
+  /** Whole sectors for storage and uniforms; for workgroup memory what the banks could give in the cycles used. */
+  readonly transferredBytes: number;
+  /** Whole lines for storage and uniforms; 0 for workgroup memory. */
+  readonly lines: number;
+  /** Cycles of the banks of workgroup memory, as they are and as they would be without conflicts; else 0. */
+  readonly cycles: number;
+  readonly cyclesWithoutConflicts: number;
+  /** Bytes from an invocation's address to its neighbour's, where most instructions agree on it; else null. */
+  readonly laneStride: number | null;
+}
+
+/** Whether accesses by this site count as traffic: those to an invocation's own memory do not. */
+export function isMemorySite(site: Site): site is MemorySite {
+  return site.kind !== 'declare' && site.space !== 'function' && site.space !== 'private';
+}
+
+/** Workgroups of a pass, run or not. */
+export function workgroupsOf({ workgroups: [x, y, z] }: PassTrace): number {
+  return x * y * z;
+}
+
+/**
+ * The traffic of every site that a simulation executed. Requested bytes are the counts of the executed workgroups, exact
+ * where all ran; what depends on addresses is taken from the logged workgroups and scaled by the site's own count. A
+ * site that no logged workgroup came by is taken to be perfectly coalesced.
+ */
+export function siteTraffic(simulation: Simulation): readonly SiteTraffic[] {
+  return simulation.passes.flatMap((pass, index) => {
+    const tally = new SiteTally(pass.sites);
+    const wanted = Uint8Array.from(pass.sites, (site) => (isMemorySite(site) ? 1 : 0));
+    for (const log of pass.logs) tally.add(log, wanted, simulation.subgroupSize);
+    return pass.sites.flatMap((site, at) =>
+      isMemorySite(site) && pass.siteCounts[at]! > 0 ? tally.traffic(index, pass, site, at) : [],
+    );
+  });
+}
+
+/** What the logs of one pass say about each site. */
+class SiteTally {
+  readonly #accesses: Float64Array;
+  readonly #bytes: Float64Array;
+  readonly #sectors: Float64Array;
+  readonly #lines: Float64Array;
+  readonly #cycles: Float64Array;
+  readonly #cyclesWithoutConflicts: Float64Array;
+  /** Majority vote over the strides between the first two lanes (Boyer and Moore). */
+  readonly #stride: Float64Array;
+  readonly #strideVotes: Float64Array;
+  readonly #footprint = emptyFootprint();
+  readonly #bankUse = emptyBankUse();
+  readonly #bankModel = new BankModel();
+
+  constructor(readonly sites: readonly Site[]) {
+    const { length } = sites;
+    this.#accesses = new Float64Array(length);
+    this.#bytes = new Float64Array(length);
+    this.#sectors = new Float64Array(length);
+    this.#lines = new Float64Array(length);
+    this.#cycles = new Float64Array(length);
+    this.#cyclesWithoutConflicts = new Float64Array(length);
+    this.#stride = new Float64Array(length);
+    this.#strideVotes = new Float64Array(length);
+  }
+
+  add(log: WorkgroupLog, wanted: Uint8Array, subgroupSize: number): void {
+    forEachInstruction(log, wanted, subgroupSize, (instruction) => {
+      this.#take(instruction);
+    });
+  }
+
+  #take({ site: at, from, to, addresses, lanes }: Instruction): void {
+    const site = this.sites[at]!;
+    this.#accesses[at]! += to - from;
+    this.#voteForStride(at, addresses, lanes, from, to);
+    if (site.space === 'workgroup') {
+      const use = this.#bankUse;
+      this.#bankModel.measure(addresses, lanes, from, to, site.bytes, site.kind === 'atomic', use);
+      this.#cycles[at]! += use.cycles;
+      this.#cyclesWithoutConflicts[at]! += use.cyclesWithoutConflicts;
+    }
+    const footprint = this.#footprint;
+    measureFootprint(addresses, from, to, site.bytes, footprint);
+    this.#bytes[at]! += footprint.bytes;
+    this.#sectors[at]! += footprint.sectors;
+    this.#lines[at]! += footprint.lines;
+  }
+
+  #voteForStride(at: number, addresses: Uint32Array, lanes: Uint8Array, from: number, to: number): void {
+    if (to - from < 2 || lanes[from + 1] !== lanes[from]! + 1) return;
+    const stride = addresses[from + 1]! - addresses[from]!;
+    if (this.#strideVotes[at] === 0) this.#stride[at] = stride;
+    this.#strideVotes[at]! += stride === this.#stride[at] ? 1 : -1;
+  }
+
+  traffic(pass: number, trace: PassTrace, site: MemorySite, at: number): SiteTraffic {
+    const accesses = trace.siteCounts[at]! * (workgroupsOf(trace) / trace.executed);
+    const requestedBytes = accesses * site.bytes;
+    const logged = this.#accesses[at]!;
+    const inWorkgroup = site.space === 'workgroup';
+    const known = { pass, site, accesses, requestedBytes };
+    if (logged === 0) {
+      const cycles = inWorkgroup ? requestedBytes / bankCycleBytes : 0;
+      return {
+        ...known,
+        distinctBytes: requestedBytes,
+        transferredBytes: requestedBytes,
+        lines: inWorkgroup ? 0 : requestedBytes / lineBytes,
+        cycles,
+        cyclesWithoutConflicts: cycles,
+        laneStride: null,
+      };
+    }
+    const scale = accesses / logged;
+    return {
+      ...known,
+      distinctBytes: this.#bytes[at]! * scale,
+      transferredBytes: (inWorkgroup ? this.#cycles[at]! * bankCycleBytes : this.#sectors[at]! * sectorBytes) * scale,
+      lines: inWorkgroup ? 0 : this.#lines[at]! * scale,
+      cycles: this.#cycles[at]! * scale,
+      cyclesWithoutConflicts: this.#cyclesWithoutConflicts[at]! * scale,
+      laneStride: this.#strideVotes[at]! > 0 ? this.#stride[at]! : null,
+    };
+  }
+}
