@@ -25,6 +25,8 @@ export interface Site {
   readonly kind: 'read' | 'write' | 'atomic' | 'declare';
   readonly space: AddressSpace;
   readonly variable: string;
+  /** The variable's id in the program of its pass: two variables of functions may have the same name. */
+  readonly variableId: number;
   /** Index into `Simulation.buffers` for storage and uniform variables, else null. */
   readonly buffer: number | null;
   /** Bytes of one access: a `vec4<f32>` is one access of 16 bytes, a struct that is loaded whole one of its size. */
