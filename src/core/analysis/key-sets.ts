@@ -1,0 +1,122 @@
+/** What a set sums: products k vᵀ (a state), or keys alone (a denominator). */
+export type KeySetKind = 'state' | 'keySum';
+
+/** Keys [from, to) that a sum holds `times` times; rows of keys over all planes. */
+export interface KeyRun {
+  readonly from: number;
+  readonly to: number;
+  readonly times: number;
+}
+
+/** More sets or runs than these are no structure any more but noise; the memory is better kept. */
+export const mostSets = 1 << 20;
+const mostRuns = 1 << 22;
+const memoSize = 1 << 15;
+
+/** Mixes two ids into a slot of a table of a power of two. */
+export function slotOf(a: number, b: number, mask: number): number {
+  const mixed = Math.imul(a, 0x9e3779b1) ^ Math.imul(b, 0x85ebca6b);
+  return (mixed ^ (mixed >>> 15)) & mask;
+}
+
+/**
+ * Sums over keys as numbers from 1. Equal sums (same kind, same keys as often) have the same number; 0 means that
+ * there were too many. A key that is in a sum twice stays told apart from one that is in it once.
+ */
+export class KeySets {
+  /** First and last key row (exclusive) of each set, and whether it is a state (1) or a sum of keys (2). */
+  from: Int32Array = new Int32Array(1024);
+  to: Int32Array = new Int32Array(1024);
+  kinds: Uint8Array = new Uint8Array(1024);
+  private readonly runsOf: (readonly KeyRun[])[] = [[]];
+  private readonly ids = new Map<string, number>();
+  private readonly singles: Readonly<Record<KeySetKind, Int32Array>>;
+  private totalRuns = 0;
+  private readonly memoA = new Int32Array(memoSize);
+  private readonly memoB = new Int32Array(memoSize);
+  private readonly memoSum = new Int32Array(memoSize);
+
+  constructor(keyRows: number) {
+    this.singles = { state: new Int32Array(keyRows), keySum: new Int32Array(keyRows) };
+  }
+
+  /** The set of one key row. */
+  single(kind: KeySetKind, row: number): number {
+    const ids = this.singles[kind];
+    const known = ids[row]!;
+    return known === 0 ? (ids[row] = this.intern(kind, [{ from: row, to: row + 1, times: 1 }])) : known;
+  }
+
+  /** The sum of two sets of one kind. Sums over the same operands repeat for every element of a state: they are kept. */
+  sum(a: number, b: number): number {
+    const slot = slotOf(a, b, memoSize - 1);
+    if (this.memoA[slot] === a && this.memoB[slot] === b) return this.memoSum[slot]!;
+    const id = this.intern(this.kinds[a] === 1 ? 'state' : 'keySum', addRuns(this.runsOf[a]!, this.runsOf[b]!));
+    this.memoA[slot] = a;
+    this.memoB[slot] = b;
+    this.memoSum[slot] = id;
+    return id;
+  }
+
+  /** The keys of a set, ascending. */
+  runs(id: number): readonly KeyRun[] {
+    return this.runsOf[id] ?? [];
+  }
+
+  /** Whether sums were lost because there were too many different ones. */
+  get overflowed(): boolean {
+    return this.runsOf.length > mostSets || this.totalRuns > mostRuns;
+  }
+
+  private intern(kind: KeySetKind, runs: readonly KeyRun[]): number {
+    const name = kind + runs.map(({ from, to, times }) => `:${from},${to},${times}`).join('');
+    const known = this.ids.get(name);
+    if (known !== undefined) return known;
+    if (this.overflowed) return 0;
+    const id = this.runsOf.length;
+    this.grow(id);
+    this.runsOf.push(runs);
+    this.totalRuns += runs.length;
+    this.ids.set(name, id);
+    this.from[id] = runs[0]!.from;
+    this.to[id] = runs[runs.length - 1]!.to;
+    this.kinds[id] = kind === 'state' ? 1 : 2;
+    return id;
+  }
+
+  private grow(id: number): void {
+    if (id < this.kinds.length) return;
+    const widen = (old: Int32Array): Int32Array => {
+      const wide = new Int32Array(2 * old.length);
+      wide.set(old);
+      return wide;
+    };
+    this.from = widen(this.from);
+    this.to = widen(this.to);
+    const kinds = new Uint8Array(2 * this.kinds.length);
+    kinds.set(this.kinds);
+    this.kinds = kinds;
+  }
+}
+
+/** The sum of two lists of runs, as few runs as possible. */
+export function addRuns(a: readonly KeyRun[], b: readonly KeyRun[]): readonly KeyRun[] {
+  const edges = [...a, ...b].flatMap(({ from, to, times }) => [
+    { at: from, change: times },
+    { at: to, change: -times },
+  ]);
+  edges.sort((left, right) => left.at - right.at);
+  const runs: { from: number; to: number; times: number }[] = [];
+  let times = 0;
+  let start = 0;
+  for (let index = 0; index < edges.length;) {
+    const { at } = edges[index]!;
+    let change = 0;
+    for (; index < edges.length && edges[index]!.at === at; index++) change += edges[index]!.change;
+    if (change === 0) continue;
+    if (times > 0) runs.push({ from: start, to: at, times });
+    times += change;
+    start = at;
+  }
+  return runs;
+}

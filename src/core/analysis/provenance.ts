@@ -1,0 +1,336 @@
+import type { Mechanism } from '../attention/mechanism.js';
+import type { Plan } from '../kernel/model.js';
+import type { Provenance } from '../simulator/trace.js';
+import { heldContents } from './held-contents.js';
+import { KeySets } from './key-sets.js';
+import { PairCounts, ThroughCounts } from './pair-counts.js';
+import { WorkgroupRecord, type PairTile } from './step-record.js';
+import { followedTensors, tagSpace, type FollowedTensor, type TagSpace } from './tag-space.js';
+
+/** Workgroups of a pass whose steps are kept one by one, and those whose workgroup memory is looked at after each. */
+const mostDetailed = 256;
+const mostHeld = 32;
+
+/** What a simulation with provenance found out about queries, keys, values and states. */
+export interface ProvenanceRecorder extends Provenance {
+  readonly space: TagSpace;
+  readonly sets: KeySets;
+  /** Multiply-adds q · k of each pair (headDim of them are one score). */
+  readonly formed: PairCounts;
+  /** Multiply-adds of each pair's weight with the values of its key (headDimV of them are one use). */
+  readonly used: PairCounts;
+  /** Multiply-adds of query rows with states (headDim · headDimV of them are one visit of each key in the state). */
+  readonly through: ThroughCounts;
+  /** The workgroups that ran with provenance, in order. */
+  readonly workgroups: readonly WorkgroupRecord[];
+  /** Products of a query with the keys or the state of another plane: the kernel mixes up heads or batches. */
+  readonly foreignProducts: number;
+  /** Bytes of a tensor that one pass put into workgroup memory, over the workgroups that ran with provenance. */
+  readonly stagedBytes: (pass: number, tensor: FollowedTensor) => number;
+  /** Whether something was too large to be counted, so that a pair that looks missed may not be. */
+  readonly overflowed: boolean;
+}
+
+/**
+ * A recorder for a plan, to be handed to one simulation. Null where the mechanism has no queries, keys and values, the
+ * kernel does not bind them, or they cannot be followed (`tagSpace`).
+ */
+export function createProvenance(plan: Plan, mechanism: Mechanism): ProvenanceRecorder | null {
+  const inputs = new Set(mechanism.computations.flatMap(({ tensors }) => tensors.map(({ name }) => name)));
+  if (!['q', 'k', 'v'].every((name) => inputs.has(name))) return null;
+  const space = tagSpace(plan);
+  return space === null ? null : new Recorder(space, isPacked(plan));
+}
+
+/**
+ * Whether two f16 may share a word. Workgroup memory has one tag for a word, so that a score may carry the pair of its
+ * neighbour: then a weight is matched to the values of the next key too.
+ */
+function isPacked(plan: Plan): boolean {
+  const halfTensors = plan.buffers.some(({ content }) => content.kind === 'tensor' && content.view.format === 'f16');
+  return halfTensors || plan.features.includes('shader-f16') || plan.code.includes('pack2x16float');
+}
+
+/** Stands where a step has no tile yet: no row is in it. */
+const noTile: PairTile = {
+  by: 'score',
+  plane: 0,
+  rowLow: 1,
+  rowHigh: 0,
+  row0: 0,
+  row1: 0,
+  key0: 0,
+  key1: 0,
+  products: 0,
+};
+
+/**
+ * The algebra of tags. Products: q · k is a score, a score times a value of its key its use, k · v (same row) the state
+ * of one key, q times a state a visit of all its keys. Sums: of scores a statistic, of states and of keys their union.
+ * Anything else that meets becomes `mixed`, which absorbs all; a factor of a score (a scale, a decay) changes nothing.
+ */
+class Recorder implements ProvenanceRecorder {
+  readonly base: Int32Array;
+  readonly sets: KeySets;
+  readonly formed: PairCounts;
+  readonly used: PairCounts;
+  readonly through = new ThroughCounts();
+  readonly workgroups: WorkgroupRecord[] = [];
+  foreignProducts = 0;
+  private readonly staged: Float64Array[] = [];
+  private readonly workgroupsOf: number[] = [];
+  private record: WorkgroupRecord | null = null;
+  private pass = 0;
+  private epoch = 0;
+  private tiles: PairTile[] = [];
+  private scoreTile = noTile;
+  private stateTile = noTile;
+  private updateTile = noTile;
+
+  // Copies of what the inner loop of every kernel asks for: one load instead of two.
+  private readonly qEnd: number;
+  private readonly kEnd: number;
+  private readonly vEnd: number;
+  private readonly mixed: number;
+  private readonly setBase: number;
+  private readonly pairBase: number;
+  private readonly statBase: number;
+  private readonly keys: number;
+  private readonly rowOf: Int32Array;
+  private readonly keyBase: Int32Array;
+
+  constructor(
+    readonly space: TagSpace,
+    private readonly packed: boolean,
+  ) {
+    this.base = space.base;
+    this.sets = new KeySets(space.keyRows);
+    this.formed = new PairCounts(space.queryRows, space.keys);
+    this.used = new PairCounts(space.queryRows, space.keys);
+    this.qEnd = space.qEnd;
+    this.kEnd = space.kEnd;
+    this.vEnd = space.vEnd;
+    this.mixed = space.mixed;
+    this.setBase = space.setBase;
+    this.pairBase = space.pairBase;
+    this.statBase = space.statBase;
+    this.keys = space.keys;
+    this.rowOf = space.rowOf;
+    this.keyBase = space.keyBase;
+  }
+
+  get overflowed(): boolean {
+    return this.sets.overflowed || this.formed.overflowed || this.used.overflowed;
+  }
+
+  readonly stagedBytes = (pass: number, tensor: FollowedTensor): number =>
+    this.staged[pass]?.[followedTensors.indexOf(tensor)] ?? 0;
+
+  readonly multiply = (left: number, right: number): number => {
+    const a = left < right ? left : right;
+    const b = left < right ? right : left;
+    if (a < this.qEnd) return this.multiplyQuery(a, b);
+    if (a < this.kEnd) {
+      if (b < this.kEnd) return a;
+      if (b < this.vEnd) return this.addToState(a, b);
+      return b >= this.pairBase ? b : this.mixed;
+    }
+    if (a < this.vEnd) {
+      if (b < this.vEnd) return this.rowOf[a] === this.rowOf[b] ? a : this.mixed;
+      return b >= this.pairBase ? this.use(a, b) : this.mixed;
+    }
+    return a;
+  };
+
+  private multiplyQuery(a: number, b: number): number {
+    if (b < this.qEnd) return a;
+    if (b < this.kEnd) return this.form(a, b);
+    if (b < this.vEnd || b === this.mixed) return this.mixed;
+    if (b >= this.pairBase) return b;
+    if (b < this.mixed) return this.meetState(this.rowOf[a]!, 0);
+    const set = b - this.setBase;
+    if (this.sets.kinds[set] === 1) return this.meetState(this.rowOf[a]!, set);
+    return this.packed ? this.formPacked(a, set) : this.mixed;
+  }
+
+  /** One multiply-add of a score. */
+  private form(queryWord: number, keyWord: number): number {
+    const row = this.rowOf[queryWord]!;
+    return this.formPair(row, this.rowOf[keyWord]! - this.keyBase[row]!);
+  }
+
+  private formPair(row: number, key: number): number {
+    if (key < 0 || key >= this.keys) return this.meetForeign();
+    let tile = this.scoreTile;
+    if (row < tile.rowLow || row >= tile.rowHigh)
+      tile = this.scoreTile = this.openTile('score', row, this.space.queries);
+    if (row < tile.row0) tile.row0 = row;
+    if (row >= tile.row1) tile.row1 = row + 1;
+    if (key < tile.key0) tile.key0 = key;
+    if (key >= tile.key1) tile.key1 = key + 1;
+    tile.products++;
+    this.formed.add(row, key);
+    return this.pairBase + row * this.keys + key;
+  }
+
+  /** A word of two neighbouring keys, as f16 packs them: their products are asked for in turn, one of each. */
+  private formPacked(queryWord: number, set: number): number {
+    const { from, to } = this.sets;
+    if (to[set]! - from[set]! !== 2) return this.mixed;
+    const row = this.rowOf[queryWord]!;
+    const key = from[set]! - this.keyBase[row]!;
+    const counts = this.formed.row(row);
+    return this.formPair(row, (counts[key] ?? 0) > (counts[key + 1] ?? 0) ? key + 1 : key);
+  }
+
+  /** One multiply-add of a weight with a value. */
+  private use(valueWord: number, score: number): number {
+    const pair = score - (score < this.statBase ? this.pairBase : this.statBase);
+    const row = Math.floor(pair / this.keys);
+    const key = this.rowOf[valueWord]! - this.keyBase[row]!;
+    const distance = key - (pair - row * this.keys);
+    if (distance === 0 || (this.packed && (distance === 1 || distance === -1) && key >= 0 && key < this.keys)) {
+      this.used.add(row, key);
+    }
+    return this.mixed;
+  }
+
+  /** One multiply-add of a key's share of a state. */
+  private addToState(keyWord: number, valueWord: number): number {
+    const row = this.rowOf[keyWord]!;
+    if (this.rowOf[valueWord] !== row) return this.mixed;
+    this.updateState(row, row + 1);
+    const set = this.sets.single('state', row);
+    return set === 0 ? this.mixed : this.setBase + set;
+  }
+
+  /** One multiply-add of a query with a state; `set` 0 is a state before the first token. */
+  private meetState(row: number, set: number): number {
+    const { from, to } = this.sets;
+    const first = this.keyBase[row]!;
+    const key0 = set === 0 ? 0 : from[set]! - first;
+    const key1 = set === 0 ? 0 : to[set]! - first;
+    if (key0 < 0 || key1 > this.keys) return this.meetForeign();
+    let tile = this.stateTile;
+    if (row < tile.rowLow || row >= tile.rowHigh)
+      tile = this.stateTile = this.openTile('state', row, this.space.queries);
+    if (row < tile.row0) tile.row0 = row;
+    if (row >= tile.row1) tile.row1 = row + 1;
+    if (key0 < tile.key0) tile.key0 = key0;
+    if (key1 > tile.key1) tile.key1 = key1;
+    tile.products++;
+    if (set !== 0) this.through.add(row, set);
+    return this.mixed;
+  }
+
+  private meetForeign(): number {
+    this.foreignProducts++;
+    return this.mixed;
+  }
+
+  private updateState(from: number, to: number): void {
+    let tile = this.updateTile;
+    if (from < tile.rowLow || from >= tile.rowHigh) tile = this.updateTile = this.openTile('update', from, this.keys);
+    if (from < tile.row0) tile.row0 = from;
+    if (to > tile.row1) tile.row1 = to;
+    tile.products++;
+  }
+
+  readonly join = (a: number, b: number): number => {
+    if (a >= this.pairBase) {
+      if (b < this.pairBase) return a;
+      // Two scores: a statistic, except that a score less (or over) a statistic of its row is that score still.
+      if (b >= this.statBase) return a;
+      return a >= this.statBase ? b : a - this.pairBase + this.statBase;
+    }
+    if (b >= this.pairBase) return a === this.mixed ? a : b;
+    if (a === this.mixed || b === this.mixed) return this.mixed;
+    if (a < this.vEnd && b < this.vEnd && this.rowOf[a] === this.rowOf[b] && this.sameTensor(a, b)) return a;
+    return this.joinSums(a, b);
+  };
+
+  private sameTensor(a: number, b: number): boolean {
+    if (a < this.qEnd || b < this.qEnd) return a < this.qEnd && b < this.qEnd;
+    return a < this.kEnd === b < this.kEnd;
+  }
+
+  /** Keys of different rows, states, and what was there before the first token. */
+  private joinSums(a: number, b: number): number {
+    const initialA = a >= this.vEnd && a < this.mixed;
+    const initialB = b >= this.vEnd && b < this.mixed;
+    if (initialA && initialB) return a;
+    const setA = initialA ? 0 : this.setOf(a);
+    const setB = initialB ? 0 : this.setOf(b);
+    if (setA < 0 || setB < 0) return this.mixed;
+    if (initialA || initialB) return this.setBase + setA + setB;
+    const { kinds } = this.sets;
+    if (kinds[setA] !== kinds[setB]) return this.mixed;
+    const sum = this.sets.sum(setA, setB);
+    if (sum === 0) return this.mixed;
+    if (kinds[sum] === 1) this.updateState(this.sets.from[sum]!, this.sets.to[sum]!);
+    return this.setBase + sum;
+  }
+
+  /** The set that a tag stands for in a sum; -1 for what makes no sum. */
+  private setOf(tag: number): number {
+    if (tag >= this.setBase) return tag - this.setBase;
+    if (tag < this.qEnd || tag >= this.kEnd) return -1;
+    const set = this.sets.single('keySum', this.rowOf[tag]!);
+    return set === 0 ? -1 : set;
+  }
+
+  private openTile(by: PairTile['by'], row: number, perPlane: number): PairTile {
+    const plane = Math.floor(row / perPlane);
+    const known = this.tiles.find((tile) => tile.by === by && tile.plane === plane);
+    if (known) return known;
+    const tile: PairTile = {
+      by,
+      plane,
+      rowLow: plane * perPlane,
+      rowHigh: (plane + 1) * perPlane,
+      row0: row,
+      row1: row,
+      key0: this.keys,
+      key1: 0,
+      products: 0,
+    };
+    this.tiles.push(tile);
+    return tile;
+  }
+
+  readonly stage = (_variable: number, tag: number, bytes: number): void => {
+    if (tag >= this.mixed) return;
+    const tensor = tag < this.qEnd ? 0 : tag < this.kEnd ? 1 : tag < this.vEnd ? 2 : tag < this.space.s0End ? 3 : 4;
+    (this.staged[this.pass] ??= new Float64Array(followedTensors.length))[tensor]! += bytes;
+  };
+
+  readonly store = (): void => {
+    // Where results go is read from the log of accesses.
+  };
+
+  readonly move = (pass: number, workgroup: number, _invocation: number, epoch: number, phase: number): void => {
+    let record = this.record;
+    if (record?.pass !== pass || record.workgroup !== workgroup) record = this.openWorkgroup(pass, workgroup);
+    this.epoch = epoch;
+    const tiles = record.step(epoch, phase);
+    if (tiles === this.tiles) return;
+    this.tiles = tiles;
+    this.scoreTile = this.stateTile = this.updateTile = noTile;
+  };
+
+  private openWorkgroup(pass: number, workgroup: number): WorkgroupRecord {
+    const count = (this.workgroupsOf[pass] ?? 0) + 1;
+    this.workgroupsOf[pass] = count;
+    const record = new WorkgroupRecord(pass, workgroup, count <= mostDetailed);
+    this.workgroups.push(record);
+    this.pass = pass;
+    return (this.record = record);
+  }
+
+  readonly epochEnd = (names: readonly string[], tags: readonly Int32Array[]): void => {
+    const { record } = this;
+    if (!record || this.workgroupsOf[record.pass]! > mostHeld) return;
+    const held = names.flatMap((name, index) => heldContents(name, tags[index]!, this.space, this.sets));
+    record.holds(this.epoch, held);
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * What one step forms, as bounding rectangles. `score`: products q · k by query row and key. `state`: products of
+ * queries with a sum over keys. `update`: products k vᵀ and sums of them; its rows are key rows, its keys unused.
+ */
+export interface PairTile {
+  readonly by: 'score' | 'state' | 'update';
+  /** Of queries for `score` and `state`, of keys for `update`. */
+  readonly plane: number;
+  /** Rows of the plane: [rowLow, rowHigh). */
+  readonly rowLow: number;
+  readonly rowHigh: number;
+  row0: number;
+  row1: number;
+  key0: number;
+  key1: number;
+  /** Multiply-adds. */
+  products: number;
+}
+
+/** What can be told of a variable in workgroup memory at the end of an epoch. */
+export interface HeldContent {
+  readonly variable: string;
+  readonly content: 'q' | 'k' | 'v' | 'scores' | 'state' | 'keySum' | 'initial' | 'mixed';
+  readonly plane: number;
+  /** Words, scores by query and key, or for states and sums the keys in them (as columns); null for `mixed`. */
+  readonly rect: {
+    readonly row0: number;
+    readonly row1: number;
+    readonly column0: number;
+    readonly column1: number;
+  } | null;
+  readonly words: number;
+}
+
+/** What one workgroup formed, by epoch and phase. */
+export class WorkgroupRecord {
+  private readonly steps: (PairTile[] | undefined)[][] = [];
+  private readonly heldByEpoch: (readonly HeldContent[])[] = [];
+
+  /** Where `detailed` is false all steps are kept as one. */
+  constructor(
+    readonly pass: number,
+    readonly workgroup: number,
+    readonly detailed: boolean,
+  ) {}
+
+  /** The tiles of a step, to add to. */
+  step(epoch: number, phase: number): PairTile[] {
+    const phases = (this.steps[this.detailed ? epoch : 0] ??= []);
+    return (phases[this.detailed ? phase : 0] ??= []);
+  }
+
+  /** The tiles of a step; none where it formed nothing. */
+  tiles(epoch: number, phase: number): readonly PairTile[] {
+    return this.steps[epoch]?.[phase] ?? [];
+  }
+
+  /** What workgroup memory holds at the end of an epoch. */
+  held(epoch: number): readonly HeldContent[] {
+    return this.heldByEpoch[epoch] ?? [];
+  }
+
+  holds(epoch: number, held: readonly HeldContent[]): void {
+    this.heldByEpoch[epoch] = held;
+  }
+
+  /** Multiply-adds of q · k in all steps. */
+  get scoreProducts(): number {
+    let products = 0;
+    // forEach passes over epochs and phases that formed nothing.
+    this.steps.forEach((phases) =>
+      phases.forEach((tiles) =>
+        tiles?.forEach((tile) => {
+          if (tile.by === 'score') products += tile.products;
+        }),
+      ),
+    );
+    return products;
+  }
+}

@@ -1,0 +1,79 @@
+import type { PlannedBuffer, TensorView } from '../kernel/model.js';
+import { forEachElement } from '../kernel/tensor.js';
+
+/** Dimensions that only count planes, wherever they stand first. */
+const planeDims = new Set(['batch', 'heads', 'headsKv']);
+
+/** A tensor as planes of rows × columns. */
+export interface PlaneShape {
+  /** Product of the leading dimensions. */
+  readonly planes: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/**
+ * How a tensor is cut into planes: batch and heads lead where something follows them; of the rest the last two
+ * dimensions are rows and columns, and a single one is a column of rows.
+ */
+export function planeShape(dimNames: readonly string[], dims: readonly number[]): PlaneShape {
+  let lead = 0;
+  while (lead < dims.length - 1 && planeDims.has(dimNames[lead]!)) lead++;
+  lead = Math.max(lead, dims.length - 2);
+  const product = (sizes: readonly number[]): number => sizes.reduce((value, size) => value * size, 1);
+  const rest = dims.slice(lead);
+  return { planes: product(dims.slice(0, lead)), rows: rest[0] ?? 1, columns: rest[1] ?? 1 };
+}
+
+/** The view of a buffer that holds a tensor or scratch; null for uniforms. Scratch lies row-major without gaps. */
+export function viewOf({ content }: PlannedBuffer): TensorView | null {
+  switch (content.kind) {
+    case 'tensor':
+      return content.view;
+    case 'scratch': {
+      const { dims, dimNames } = content;
+      const strides = dims.map((_, axis) => dims.slice(axis + 1).reduce((product, size) => product * size, 1));
+      const format = content.format === 'f16' ? 'f16' : 'f32';
+      const strideBytes = format === 'f16' ? 2 : 4;
+      return { dims, dimNames, strides, format, byteOffset: 0, lanes: 1, strideBytes };
+    }
+    case 'uniform':
+      return null;
+  }
+}
+
+/** Where the 4-byte words of a buffer lie in its tensor. */
+export interface WordPlaces {
+  readonly shape: PlaneShape;
+  /** Of the first element of each word: `plane * rows + row`, or -1 where the word holds none. */
+  readonly rows: Int32Array;
+  readonly columns: Int32Array;
+  /** Elements of one row that a word holds: 1 for f32, 2 for f16. */
+  readonly perWord: number;
+  /** A word holds elements of two rows (f16 with an odd or a transposed row). */
+  readonly straddles: boolean;
+}
+
+/** Looks up the place of every word of a buffer. */
+export function wordPlaces(view: TensorView, byteLength: number): WordPlaces {
+  const shape = planeShape(view.dimNames, view.dims);
+  const words = Math.ceil(byteLength / 4);
+  const rows = new Int32Array(words).fill(-1);
+  const columns = new Int32Array(words);
+  const bytes = view.format === 'f16' ? 2 : 4;
+  let straddles = false;
+  forEachElement(view, (index, position) => {
+    const word = (view.byteOffset + position * bytes) >>> 2;
+    const row = Math.floor(index / shape.columns);
+    const column = index % shape.columns;
+    if (rows[word] === -1) {
+      rows[word] = row;
+      columns[word] = column;
+    } else if (rows[word] === row) {
+      columns[word] = Math.min(columns[word]!, column);
+    } else if (rows[word] !== undefined) {
+      straddles = true;
+    }
+  });
+  return { shape, rows, columns, perWord: 4 / bytes, straddles };
+}
