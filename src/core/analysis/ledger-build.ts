@@ -22,7 +22,7 @@ export function buildLedger(context: AnalysisContext, coverage: Coverage | null 
     return content?.kind === 'tensor' && content.role === 'input';
   });
   const groups = lineGroups(context, sites);
-  const tensors = tensorTraffic(context, sites, touches, new Map());
+  const tensors = tensorTraffic(context, sites, touches);
   const findings = trafficFindings({ context, sites, groups, touches, coverage });
   const totals = totalsOf(context, tensors, sites);
   return {

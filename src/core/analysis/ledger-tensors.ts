@@ -2,7 +2,8 @@ import { elementCount } from '../attention/sizes.js';
 import type { PlannedBuffer } from '../kernel/model.js';
 import type { AnalysisContext } from './context.js';
 import type { TensorTraffic } from './ledger.js';
-import type { SiteTraffic } from './traffic-sites.js';
+import { followedTensors } from './tag-space.js';
+import { workgroupsOf, type SiteTraffic } from './traffic-sites.js';
 import type { Touches } from './traffic-touch.js';
 
 /** The tensor's name, or the variable's for scratch and uniforms. */
@@ -25,12 +26,11 @@ export function sumOf<T>(items: Iterable<T>, pick: (item: T) => number): number 
 
 /** The traffic of every buffer of the plan, in its order. */
 export function tensorTraffic(
-  { plan }: AnalysisContext,
+  context: AnalysisContext,
   sites: readonly SiteTraffic[],
   touches: Touches,
-  stagedBytes: ReadonlyMap<number, number>,
 ): readonly TensorTraffic[] {
-  return plan.buffers.map((buffer, index) => {
+  return context.plan.buffers.map((buffer, index) => {
     const own = sites.filter(({ site }) => site.buffer === index);
     const reads = own.filter(({ site }) => site.kind === 'read');
     const writes = own.filter(({ site }) => site.kind === 'write');
@@ -54,8 +54,18 @@ export function tensorTraffic(
       linesWritten: sumOf(changes, ({ lines }) => lines),
       rereadFactor: rereadFactor(readBytes, writtenBytes, touches.buffers[index]),
       coalescing: transferred > 0 ? sumOf(own, ({ distinctBytes }) => distinctBytes) / transferred : null,
-      stagedBytes: stagedBytes.get(index) ?? 0,
+      stagedBytes: Math.min(readBytes, stagedBytes(context, contentName(buffer))),
     };
+  });
+}
+
+/** Bytes of a tensor that all workgroups put into workgroup memory, 0 where its values were not followed. */
+function stagedBytes({ simulation, provenance }: AnalysisContext, name: string): number {
+  const tensor = followedTensors.find((followed) => followed === name);
+  if (!provenance || tensor === undefined) return 0;
+  return sumOf(simulation.passes.entries(), ([index, pass]) => {
+    const followed = provenance.workgroups.filter((workgroup) => workgroup.pass === index).length;
+    return followed > 0 ? provenance.stagedBytes(index, tensor) * (workgroupsOf(pass) / followed) : 0;
   });
 }
 

@@ -16,13 +16,19 @@ export interface TensorTraffic {
   readonly readBytes: number;
   readonly writtenBytes: number;
   readonly atomicBytes: number;
-  /** Whole sectors that the subgroups' accesses touch, each access instruction of a subgroup for itself. */
+  /**
+   * Whole sectors that the subgroups' accesses touch, each access instruction of a subgroup for itself: what moves where
+   * no cache helps. Atomic accesses count as written.
+   */
   readonly transferredReadBytes: number;
   readonly transferredWrittenBytes: number;
   /** The same in lines. */
   readonly linesRead: number;
   readonly linesWritten: number;
-  /** Requested bytes for each byte of the tensor that is touched at least once (1: nothing is read twice). */
+  /**
+   * Read bytes for each byte of the tensor that is read at least once (1: nothing is read twice); for what is only
+   * written, written bytes. Where not all workgroups were logged, the bytes touched are estimated.
+   */
   readonly rereadFactor: number | null;
   /** Requested distinct bytes of each instruction over transferred bytes, 0 to 1; null without accesses. */
   readonly coalescing: number | null;
@@ -81,13 +87,13 @@ export interface Ledger {
     readonly readBytes: number;
     readonly writtenBytes: number;
     readonly bankConflict: number;
-    /** Bytes read from workgroup memory by the tensor whose values they are, as far as they could be followed. */
     readonly byVariable: readonly {
       readonly variable: string;
       readonly readBytes: number;
       readonly writtenBytes: number;
     }[];
   };
+  /** Tensors and scratch. Uniforms, which compilers keep in registers and constant caches, are left out. */
   readonly totals: {
     readonly compulsoryBytes: number;
     readonly requestedBytes: number;
