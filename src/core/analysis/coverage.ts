@@ -38,7 +38,7 @@ export interface Coverage {
   };
   readonly firstMissed: { readonly plane: number; readonly query: number; readonly key: number } | null;
   readonly firstDoubled: { readonly plane: number; readonly query: number; readonly key: number } | null;
-  /** Work of each executed workgroup of each pass, for the balance. */
+  /** Work of each logged workgroup of each pass, for the balance; `pairs` are the scores it forms. */
   readonly balance: readonly {
     readonly pass: number;
     readonly workgroup: readonly [number, number, number];
