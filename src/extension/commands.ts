@@ -1,15 +1,18 @@
 import * as vscode from 'vscode';
-import type { LabFailure, Outcome, TraceReport, TraceRequest } from '../lab/contract.js';
+import type { LabFailure, Outcome, TraceReport, TraceRequest, ValuesReport } from '../lab/contract.js';
 import type { Job, Tab } from '../lab/panel.js';
 import { describeDevice, deviceDiagnostics, showNoDevice, type Gpu } from './gpu.js';
+import type { InvocationValues } from './invocationValues.js';
 import type { JobReports, Jobs } from './jobs.js';
 import { nameOf, type Kernels } from './kernels.js';
 import { chooseOverride } from './labHost.js';
 import type { LabPanel } from './labPanel.js';
+import type { LineNotes } from './lineNotes.js';
 import type { Results } from './results.js';
 import { askForShape } from './selectShape.js';
 import { isOfCase } from './snapshot.js';
 import { newKernel, openBuiltin, samplePath } from './templates.js';
+import { askForInvocation, traceInvocation, type InvocationPlace } from './traceInvocation.js';
 
 /** What the commands work with. */
 export interface CommandTools {
@@ -19,6 +22,8 @@ export interface CommandTools {
   readonly jobs: Jobs;
   readonly panel: LabPanel;
   readonly gpu: Gpu;
+  readonly lineNotes: LineNotes;
+  readonly values: InvocationValues;
   readonly log: vscode.LogOutputChannel;
 }
 
@@ -38,6 +43,9 @@ export function createCommands(tools: CommandTools): Readonly<Record<string, Com
     'tilescope.checkHazards': (uri) => startJob(tools, 'hazards', uri),
     'tilescope.showSchedule': (uri) => showTrace(tools, 'schedule', uri),
     'tilescope.showTraffic': (uri) => showTrace(tools, 'traffic', uri),
+    'tilescope.traceInvocation': (uri, place) => startInvocation(tools, uri, place),
+    'tilescope.clearInvocationValues': () => tools.values.clear(),
+    'tilescope.toggleLineNotes': () => toggleLineNotes(tools),
     'tilescope.cancel': () => jobs.cancel(),
     'tilescope.selectShape': (uri) => selectShape(tools, uri),
     'tilescope.newKernel': async () => (await newKernel(context.extensionUri))?.uri ?? null,
@@ -124,6 +132,46 @@ async function showTrace(tools: CommandTools, tab: Tab, uri: unknown): Promise<O
   kernels.select(document);
   panel.showForJob();
   return { ok: true, value: trace.report };
+}
+
+/** Traces an invocation: the one a program names, else the one the user chooses. */
+async function startInvocation(
+  tools: CommandTools,
+  uri: unknown,
+  place: unknown,
+): Promise<Outcome<ValuesReport> | null> {
+  const { kernels, results, panel, values } = tools;
+  const document = await kernelFor(kernels, uri);
+  const kernel = document === null ? null : kernels.read(document);
+  if (document === null || kernel === null) return null;
+  if (!vscode.workspace.isTrusted) return askForTrust();
+  await results.load(document.uri);
+  const { override } = results.get(document.uri);
+  // Programs that name an invocation hold to its type; VS Code itself passes nothing here.
+  const chosen = isPlace(place) ? place : await askForInvocation(kernel, override);
+  if (chosen === null) return null;
+  panel.showForJob();
+  return traceInvocation(panel, values, document, kernel, override, chosen);
+}
+
+function isPlace(value: unknown): value is InvocationPlace {
+  return typeof value === 'object' && value !== null && 'workgroup' in value && 'invocation' in value;
+}
+
+/** Turns the notes at line ends on or off; those of a kernel that was never traced need a trace first. */
+async function toggleLineNotes({ lineNotes, kernels, results }: CommandTools): Promise<void> {
+  const on = await lineNotes.toggle();
+  const { current } = kernels;
+  const kernel = current === null ? null : kernels.read(current);
+  if (!on || current === null || kernel === null) return;
+  await results.load(current.uri);
+  if (results.get(current.uri).trace?.report.hash === kernel.hash) return;
+  const trace = vscode.l10n.t('Trace Kernel');
+  const choice = await vscode.window.showInformationMessage(
+    vscode.l10n.t('Line notes show what a trace has counted, and {0} was not traced as it stands.', nameOf(current)),
+    trace,
+  );
+  if (choice === trace) await vscode.commands.executeCommand('tilescope.traceKernel', current.uri);
 }
 
 /** The workgroups a call of the trace command names; the sampled ones where it names none. */

@@ -71,7 +71,8 @@ export class Diagnostics implements vscode.Disposable {
   }
 }
 
-function toDiagnostic(finding: Diagnostic, document: vscode.TextDocument): vscode.Diagnostic {
+/** A finding on a document as VS Code's list of problems takes it. */
+export function toDiagnostic(finding: Diagnostic, document: vscode.TextDocument): vscode.Diagnostic {
   const range = new vscode.Range(document.positionAt(finding.span.start), document.positionAt(finding.span.end));
   const message = finding.remedy === null ? finding.message : `${finding.message} ${finding.remedy}`;
   const diagnostic = new vscode.Diagnostic(range, message, severities[finding.severity]);

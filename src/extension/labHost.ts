@@ -10,6 +10,7 @@ import type { LabPanel, LabPanelHost } from './labPanel.js';
 import { normalizeOverride, remember } from './overrides.js';
 import { emptyRecord } from './record.js';
 import type { Results } from './results.js';
+import type { SidePanel } from './sidePanel.js';
 import { kept, panelKernel } from './snapshot.js';
 
 const recentLimit = 8;
@@ -31,6 +32,9 @@ const pageCommands = {
   'new-kernel': 'tilescope.newKernel',
   'check-gpu': 'tilescope.checkGpu',
   'manage-trust': 'workbench.trust.manage',
+  'open-lab': 'tilescope.openLab',
+  'show-schedule': 'tilescope.showSchedule',
+  'show-traffic': 'tilescope.showTraffic',
 } as const;
 
 /** Stores the override for a kernel and remembers it among the recent ones; null goes back to the file's own shape. */
@@ -43,12 +47,20 @@ export async function chooseOverride(results: Results, uri: vscode.Uri, override
   });
 }
 
-/** The panel's other half: answers what the page asks, and sends it a whole snapshot whenever something changed. */
+/** The other half of the panels: answers what their pages ask, and sends a whole snapshot whenever something changed. */
 export class LabHost implements LabPanelHost, vscode.Disposable {
   readonly handlers: Handlers<HostMethods>;
   private readonly subscriptions: Disposables;
-  private readonly sending = new Timer(() => this.panel.send(this.snapshot()));
-  private readonly pointing = new Timer(() => this.panel.point(this.cursorLine()));
+  private readonly sending = new Timer(() => {
+    const snapshot = this.snapshot();
+    this.panel.send(snapshot);
+    this.side.send(snapshot);
+  });
+  private readonly pointing = new Timer(() => {
+    const line = this.cursorLine();
+    this.panel.point(line);
+    this.side.point(line);
+  });
   private knownDevice: DeviceInfo | null = null;
   private shownJob: Job | null = null;
 
@@ -58,6 +70,7 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
     private readonly diagnostics: Diagnostics,
     private readonly jobs: Jobs,
     private readonly panel: LabPanel,
+    private readonly side: SidePanel,
   ) {
     this.handlers = this.makeHandlers();
     const refresh = (): void => this.refresh();
@@ -84,6 +97,7 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
       vscode.workspace.onDidGrantWorkspaceTrust(refresh),
     ];
     panel.serve(this);
+    side.serve(this.handlers);
   }
 
   /** The GPU of the panel's page, null until it was asked for. */

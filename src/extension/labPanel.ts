@@ -1,7 +1,8 @@
 import * as vscode from 'vscode';
-import { Channel, type CallOptions, type Handlers, type Port } from '../lab/channel.js';
+import { Channel, type CallOptions, type Handlers } from '../lab/channel.js';
 import type { HostMethods, PageMethods, PanelSnapshot } from '../lab/panel.js';
 import { panelHtml } from './panelHtml.js';
+import { webviewPort } from './webviewPort.js';
 
 /** The view type of the Kernel Lab, by which VS Code restores it. */
 export const labViewType = 'tilescope.lab';
@@ -104,7 +105,7 @@ export class LabPanel implements vscode.Disposable {
     const page: LivePage = {
       panel,
       ready: false,
-      channel: new Channel<PageMethods, HostMethods>(this.portOf(panel.webview), {
+      channel: new Channel<PageMethods, HostMethods>(webviewPort(panel.webview, this.log), {
         ...handlers,
         ready: async (params, context) => {
           // A second `ready` comes from a page that was loaded anew: whatever the old one was asked has no answer.
@@ -118,7 +119,7 @@ export class LabPanel implements vscode.Disposable {
     };
     this.page = page;
     panel.onDidDispose(() => this.detach(page));
-    panel.webview.html = panelHtml(panel.webview, this.extensionUri);
+    panel.webview.html = panelHtml(panel.webview, this.extensionUri, 'tilescope-lab');
     this.refreshTitle();
   }
 
@@ -127,7 +128,7 @@ export class LabPanel implements vscode.Disposable {
     if (this.page === null) return;
     this.page.ready = false;
     this.lost.fire(new PageLostError(false));
-    this.page.panel.webview.html = panelHtml(this.page.panel.webview, this.extensionUri);
+    this.page.panel.webview.html = panelHtml(this.page.panel.webview, this.extensionUri, 'tilescope-lab');
   }
 
   /**
@@ -171,22 +172,6 @@ export class LabPanel implements vscode.Disposable {
 
   private get resourceRoots(): vscode.Uri[] {
     return [vscode.Uri.joinPath(this.extensionUri, 'dist')];
-  }
-
-  private portOf(webview: vscode.Webview): Port {
-    return {
-      post: (message) => {
-        webview.postMessage(message).then(undefined, (error: unknown) => {
-          this.log.error(`A message to the Kernel Lab was not sent: ${String(error)}`);
-        });
-      },
-      listen: (receive) => {
-        const subscription = webview.onDidReceiveMessage((message: unknown) => receive(message));
-        return () => {
-          subscription.dispose();
-        };
-      },
-    };
   }
 
   private detach(page: LivePage): void {

@@ -4,13 +4,17 @@ import { Diagnostics } from './diagnostics.js';
 import { DriverChecks } from './driverChecks.js';
 import { registerCompletion, registerHover } from './frontMatterHelp.js';
 import { Gpu } from './gpu.js';
+import { HazardProblems } from './hazardProblems.js';
+import { InvocationValues } from './invocationValues.js';
 import { Jobs } from './jobs.js';
 import { Kernels } from './kernels.js';
 import { LabHost } from './labHost.js';
 import { LabPanel, labViewType } from './labPanel.js';
 import { Lenses } from './lenses.js';
+import { LineNotes } from './lineNotes.js';
 import { restoredUri } from './record.js';
 import { Results } from './results.js';
+import { SidePanel } from './sidePanel.js';
 import { StatusBar } from './statusBar.js';
 
 /** Called by VS Code when the first WGSL file, command or restored panel needs the extension. */
@@ -21,18 +25,25 @@ export function activate(context: vscode.ExtensionContext): void {
   const diagnostics = new Diagnostics(kernels);
   const panel = new LabPanel(context.extensionUri, log);
   const jobs = new Jobs(kernels, results, diagnostics, panel, log);
-  const host = new LabHost(kernels, results, diagnostics, jobs, panel);
+  const side = new SidePanel(context.extensionUri, log);
+  const host = new LabHost(kernels, results, diagnostics, jobs, panel, side);
   const gpu = new Gpu(panel, host, log);
-  const commands = createCommands({ context, kernels, results, jobs, panel, gpu, log });
+  const lineNotes = new LineNotes(kernels, results);
+  const values = new InvocationValues(kernels);
+  const commands = createCommands({ context, kernels, results, jobs, panel, gpu, lineNotes, values, log });
   context.subscriptions.push(
     log,
     kernels,
     results,
     diagnostics,
     panel,
+    side,
     jobs,
     host,
     gpu,
+    lineNotes,
+    values,
+    new HazardProblems(kernels, results),
     new DriverChecks(kernels, diagnostics, jobs, panel, log),
     new Lenses(kernels, results, jobs),
     new StatusBar(kernels, results, jobs),

@@ -1,7 +1,10 @@
 import * as vscode from 'vscode';
 
-/** The page of the Kernel Lab: one script with a nonce, its style sheets, its workers, nothing else from anywhere. */
-export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): string {
+/** The elements that a page can consist of. */
+export type PageElement = 'tilescope-lab' | 'tilescope-side';
+
+/** A page of the extension: one script with a nonce, its style sheets, its workers, nothing else from anywhere. */
+export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri, element: PageElement): string {
   const nonce = makeNonce();
   const file = (name: string): string =>
     escapeHtml(webview.asWebviewUri(vscode.Uri.joinPath(extensionUri, 'dist', name)).toString());
@@ -25,10 +28,10 @@ export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): st
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" id="vscode-codicon-stylesheet" href="${file('codicon.css')}">
 <link rel="stylesheet" href="${file('lab.css')}">
-<title>${escapeHtml(vscode.l10n.t('Kernel Lab'))}</title>
+<title>${escapeHtml(element === 'tilescope-lab' ? vscode.l10n.t('Kernel Lab') : vscode.l10n.t('Kernel'))}</title>
 </head>
 <body>
-<tilescope-lab></tilescope-lab>
+<${element}></${element}>
 <script nonce="${nonce}" src="${file('webview.js')}"></script>
 </body>
 </html>`;

@@ -47,14 +47,26 @@ export function isOfCase(
   kernel: Kernel,
   override: CaseOverride | null,
 ): boolean {
-  const { mechanism, hash } = kernel;
-  if (mechanism === null || report.hash !== hash) return false;
+  const wanted = caseOf(kernel, override);
+  if (wanted === null || report.hash !== kernel.hash) return false;
+  const { shape, options } = wanted;
   return (
-    dimensionFields(mechanism, kernel, override).every(({ name, value }) => report.shape[name] === value) &&
-    optionFields(mechanism, kernel, override).every(
-      ({ name, value }) => JSON.stringify(report.options[name]) === JSON.stringify(value),
-    )
+    Object.entries(shape).every(([name, size]) => report.shape[name] === size) &&
+    Object.entries(options).every(([name, value]) => JSON.stringify(report.options[name]) === JSON.stringify(value))
   );
+}
+
+/** The shape and options a job on a kernel has under an override; null where the mechanism is unknown. */
+export function caseOf(
+  kernel: Kernel,
+  override: CaseOverride | null,
+): { readonly shape: Shape; readonly options: Options } | null {
+  const { mechanism } = kernel;
+  if (mechanism === null) return null;
+  return {
+    shape: Object.fromEntries(dimensionFields(mechanism, kernel, override).map(({ name, value }) => [name, value])),
+    options: Object.fromEntries(optionFields(mechanism, kernel, override).map(({ name, value }) => [name, value])),
+  };
 }
 
 function dimensionFields(mechanism: Mechanism, kernel: Kernel, override: CaseOverride | null): DimensionField[] {

@@ -101,14 +101,20 @@ export interface HostMethods {
   /** Reveals a place of the kernel file in the editor. */
   reveal: (params: { start: number; end: number }) => Promise<null>;
   /** Runs one of the commands the page may offer in an empty or error state. */
-  command: (params: { command: 'open-sample' | 'new-kernel' | 'check-gpu' | 'manage-trust' }) => Promise<null>;
+  command: (params: {
+    command:
+      'open-sample' | 'new-kernel' | 'check-gpu' | 'manage-trust' | 'open-lab' | 'show-schedule' | 'show-traffic';
+  }) => Promise<null>;
   /** Saves text (SVG, CSV) or base64 bytes (PNG) where the user chooses. */
   save: (params: { suggestedName: string; text: string | null; base64: string | null }) => Promise<null>;
 }
 
-/** What the extension asks of the page: the lab on its GPU, and to show a snapshot. */
-export interface PageMethods extends LabMethods {
+/** What the extension asks of a page: to show a snapshot. The page of the side panel does no more. */
+export interface ViewMethods {
   show: (params: { snapshot: PanelSnapshot }) => Promise<null>;
   /** Puts another `cursorLine` into the snapshot that is shown: a whole one for each move of the cursor would be too much. */
   point: (params: { line: number | null }) => Promise<null>;
 }
+
+/** What the extension asks of the Kernel Lab's page: the lab on its GPU, too. */
+export interface PageMethods extends LabMethods, ViewMethods {}

@@ -171,12 +171,22 @@ describe('the result lens', () => {
       '✗ It does not compile.',
     );
   });
+
+  it('keeps the verdict where a simulation failed, which says nothing of the kernel on the GPU', () => {
+    const failure = { kind: 'timeout', message: 'A loop goes on for ever.', remedy: null, diagnostics: [] } as const;
+    for (const job of ['trace', 'hazards'] as const) {
+      const record = { compare: compared('h1'), failed: { job, hash: 'h1', failure } };
+      expect(text(record)).toMatch(/^✓ right/);
+      expect(verdictOf({ ...emptyRecord, ...record }, 'h1')).toBe('right');
+    }
+  });
 });
 
 describe('a running job', () => {
   it('shows how far it is, where that is known', () => {
     expect(runningText('compare', { message: 'case 3', fraction: 0.4 }, english)).toBe('comparing… 40 %');
     expect(runningText('benchmark', null, english)).toBe('benchmarking…');
+    expect(runningText('trace', { message: 'workgroup 3', fraction: 0.255 }, english)).toBe('tracing… 26 %');
   });
 });
 

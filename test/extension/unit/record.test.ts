@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { TraceReport } from '../../../src/lab/contract.js';
 import {
   emptyRecord,
   parseRecord,
@@ -33,6 +34,19 @@ describe('a stored record', () => {
     ['something else', '[1, 2]'],
   ])('counts as absent when it is %s', (_, text) => {
     expect(parseRecord(uri, text)).toBeNull();
+  });
+
+  it('keeps a trace and the tab it was looked at in, unless it is too large to be worth it', () => {
+    const traced = (sentence: string): KernelRecord => ({
+      ...emptyRecord,
+      tab: 'traffic',
+      // What else a report holds is no matter of the record's.
+      trace: { at: 3, report: { hash: 'h', sentence } as TraceReport },
+    });
+    const small = traced('All counts are exact.');
+    expect(parseRecord(uri, serializeRecord(uri, small))).toEqual(small);
+    const large = traced('x'.repeat(2_000_000));
+    expect(parseRecord(uri, serializeRecord(uri, large))).toEqual({ ...large, trace: null });
   });
 
   it('loses only the parts that are damaged', () => {
