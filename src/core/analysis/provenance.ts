@@ -64,6 +64,15 @@ const noTile: PairTile = {
   products: 0,
 };
 
+/** Counts a multiply-add and widens the tile to hold it. */
+function extend(tile: PairTile, row0: number, row1: number, key0: number, key1: number): void {
+  if (row0 < tile.row0) tile.row0 = row0;
+  if (row1 > tile.row1) tile.row1 = row1;
+  if (key0 < tile.key0) tile.key0 = key0;
+  if (key1 > tile.key1) tile.key1 = key1;
+  tile.products++;
+}
+
 /**
  * The algebra of tags. Products: q · k is a score, a score times a value of its key its use, k · v (same row) the state
  * of one key, q times a state a visit of all its keys. Sums: of scores a statistic, of states and of keys their union.
@@ -85,6 +94,7 @@ class Recorder implements ProvenanceRecorder {
   private tiles: PairTile[] = [];
   private scoreTile = noTile;
   private stateTile = noTile;
+  private useTile = noTile;
   private updateTile = noTile;
 
   // Copies of what the inner loop of every kernel asks for: one load instead of two.
@@ -164,11 +174,7 @@ class Recorder implements ProvenanceRecorder {
     let tile = this.scoreTile;
     if (row < tile.rowLow || row >= tile.rowHigh)
       tile = this.scoreTile = this.openTile('score', row, this.space.queries);
-    if (row < tile.row0) tile.row0 = row;
-    if (row >= tile.row1) tile.row1 = row + 1;
-    if (key < tile.key0) tile.key0 = key;
-    if (key >= tile.key1) tile.key1 = key + 1;
-    tile.products++;
+    extend(tile, row, row + 1, key, key + 1);
     this.formed.add(row, key);
     return this.pairBase + row * this.keys + key;
   }
@@ -191,6 +197,9 @@ class Recorder implements ProvenanceRecorder {
     const distance = key - (pair - row * this.keys);
     if (distance === 0 || (this.packed && (distance === 1 || distance === -1) && key >= 0 && key < this.keys)) {
       this.used.add(row, key);
+      let tile = this.useTile;
+      if (row < tile.rowLow || row >= tile.rowHigh) tile = this.useTile = this.openTile('use', row, this.space.queries);
+      extend(tile, row, row + 1, key, key + 1);
     }
     return this.mixed;
   }
@@ -214,11 +223,7 @@ class Recorder implements ProvenanceRecorder {
     let tile = this.stateTile;
     if (row < tile.rowLow || row >= tile.rowHigh)
       tile = this.stateTile = this.openTile('state', row, this.space.queries);
-    if (row < tile.row0) tile.row0 = row;
-    if (row >= tile.row1) tile.row1 = row + 1;
-    if (key0 < tile.key0) tile.key0 = key0;
-    if (key1 > tile.key1) tile.key1 = key1;
-    tile.products++;
+    extend(tile, row, row + 1, key0, key1);
     if (set !== 0) this.through.add(row, set);
     return this.mixed;
   }
@@ -231,9 +236,7 @@ class Recorder implements ProvenanceRecorder {
   private updateState(from: number, to: number): void {
     let tile = this.updateTile;
     if (from < tile.rowLow || from >= tile.rowHigh) tile = this.updateTile = this.openTile('update', from, this.keys);
-    if (from < tile.row0) tile.row0 = from;
-    if (to > tile.row1) tile.row1 = to;
-    tile.products++;
+    extend(tile, from, to, 0, 0);
   }
 
   readonly join = (a: number, b: number): number => {
@@ -315,7 +318,7 @@ class Recorder implements ProvenanceRecorder {
     const tiles = record.step(epoch, phase);
     if (tiles === this.tiles) return;
     this.tiles = tiles;
-    this.scoreTile = this.stateTile = this.updateTile = noTile;
+    this.scoreTile = this.stateTile = this.useTile = this.updateTile = noTile;
   };
 
   private openWorkgroup(pass: number, workgroup: number): WorkgroupRecord {

@@ -1,10 +1,11 @@
 /**
  * What one step forms, as bounding rectangles. `score`: products q · k by query row and key. `state`: products of
- * queries with a sum over keys. `update`: products k vᵀ and sums of them; its rows are key rows, its keys unused.
+ * queries with a sum over keys. `use`: products of weights with values. `update`: products k vᵀ and sums of them; its
+ * rows are key rows, its keys unused.
  */
 export interface PairTile {
-  readonly by: 'score' | 'state' | 'update';
-  /** Of queries for `score` and `state`, of keys for `update`. */
+  readonly by: 'score' | 'state' | 'use' | 'update';
+  /** Of keys for `update`, else of queries. */
   readonly plane: number;
   /** Rows of the plane: [rowLow, rowHigh). */
   readonly rowLow: number;

@@ -1,0 +1,76 @@
+import { sizesOf } from '../attention/sizes.js';
+import type { AnalysisContext } from './context.js';
+import { linearIndex } from './coverage-build.js';
+import { AccessCollector, bufferPlaces, tensorName } from './schedule-access.js';
+import { mergeSteps } from './schedule-merge.js';
+import { scheduleSentence } from './schedule-sentence.js';
+import { workgroupSteps } from './schedule-steps.js';
+import type { Schedule, ScheduleSite, ScheduleStep, ScheduleTensor } from './schedule.js';
+import { planeShape, viewOf } from './tensor-places.js';
+
+/** Steps of all workgroups together, and least and most of one: a report must stay small enough to send and to keep. */
+const mostSteps = 2400;
+const leastPerWorkgroup = 120;
+const mostPerWorkgroup = 2000;
+
+/** Which tile is where at each step of the logged workgroups. */
+export function buildSchedule(context: AnalysisContext): Schedule {
+  const { plan, simulation } = context;
+  const sites: ScheduleSite[] = [];
+  const places = bufferPlaces(plan);
+  const logs = simulation.passes.reduce((sum, pass) => sum + pass.logs.length, 0);
+  const limit = Math.min(Math.max(Math.floor(mostSteps / Math.max(logs, 1)), leastPerWorkgroup), mostPerWorkgroup);
+  const range = context.mechanism.visibleKeys(plan.shape, plan.options);
+  const byPass = simulation.passes.map((trace, pass) => {
+    const collector = new AccessCollector(plan, trace.sites, numberSites(context, pass, sites), places);
+    return trace.logs.map((log): readonly ScheduleStep[] => {
+      const index = linearIndex(log.workgroup, trace.workgroups);
+      const records = context.provenance?.workgroups ?? [];
+      const record = records.find((known) => known.pass === pass && known.workgroup === index) ?? null;
+      return workgroupSteps({ context, trace, log, collector, record, range });
+    });
+  });
+  return {
+    tensors: scheduleTensors(context),
+    score: scoreMatrix(context),
+    sites,
+    workgroups: byPass.flatMap((workgroups, pass) =>
+      workgroups.map((steps, index) => ({
+        pass,
+        workgroup: simulation.passes[pass]!.logs[index]!.workgroup,
+        steps: mergeSteps(steps, limit),
+        merged: steps.length > limit,
+      })),
+    ),
+    sentence: scheduleSentence(context, byPass),
+  };
+}
+
+/** Appends the memory sites of a pass to `sites`; gives the number of each of the pass's sites there, else -1. */
+function numberSites(context: AnalysisContext, pass: number, sites: ScheduleSite[]): readonly number[] {
+  return context.simulation.passes[pass]!.sites.map(({ kind, space, variable, span }) => {
+    if (kind === 'declare' || (space !== 'storage' && space !== 'uniform' && space !== 'workgroup')) return -1;
+    return sites.push({ pass, span, line: context.lines.lineAt(span.start), variable, space, kind }) - 1;
+  });
+}
+
+function scheduleTensors({ plan }: AnalysisContext): readonly ScheduleTensor[] {
+  const tensors = new Map<string, ScheduleTensor>();
+  plan.buffers.forEach((buffer, index) => {
+    const view = viewOf(buffer);
+    if (!view) return;
+    const name = tensorName(plan, index);
+    const { rows, columns } = planeShape(view.dimNames, view.dims);
+    const dims = view.dims.map((size, axis) => ({ name: view.dimNames[axis]!, size }));
+    const role = buffer.content.kind === 'tensor' ? buffer.content.role : 'scratch';
+    tensors.set(name, { name, role, dims, rows, columns });
+  });
+  return [...tensors.values()];
+}
+
+function scoreMatrix({ plan, mechanism }: AnalysisContext): Schedule['score'] {
+  const names = new Set(mechanism.computations.flatMap(({ tensors }) => tensors.map(({ name }) => name)));
+  if (!names.has('q') || !names.has('k')) return null;
+  const { batch, heads, seqlen, seqlenK } = sizesOf(plan.shape);
+  return { rows: seqlen, columns: seqlenK, planes: batch * heads };
+}

@@ -1,0 +1,90 @@
+import type { AnalysisContext } from './context.js';
+import type { Rect, ScheduleStep } from './schedule.js';
+
+/** The tiling of the traced workgroups of one pass. */
+interface Tiling {
+  readonly entry: string;
+  /** Queries of a workgroup, and keys of a score tile: the most frequent sizes. */
+  readonly queries: number;
+  readonly keys: number;
+  /** Different score tiles of the workgroup that has most. */
+  readonly tiles: number;
+  readonly throughState: boolean;
+  /** Keys that a workgroup sums into a state, and keys a step; 0 where it does not. */
+  readonly summed: number;
+  readonly summedPerStep: number;
+}
+
+/** The most frequent number, the largest of them where several are; 0 of none. */
+function usual(values: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  const sorted = [...counts].sort(([a, countA], [b, countB]) => countB - countA || b - a);
+  return sorted[0]?.[0] ?? 0;
+}
+
+const rectName = ({ row0, row1, column0, column1 }: Rect): string => `${row0} ${row1} ${column0} ${column1}`;
+
+function extent(ranges: readonly { from: number; to: number }[]): number {
+  if (ranges.length === 0) return 0;
+  return Math.max(...ranges.map(({ to }) => to)) - Math.min(...ranges.map(({ from }) => from));
+}
+
+function tilingOf(entry: string, workgroups: readonly (readonly ScheduleStep[])[]): Tiling {
+  const scoresOf = workgroups.map((steps) => steps.flatMap(({ scores }) => scores));
+  const own = scoresOf.map((scores) => scores.filter(({ by }) => by === 'score').map(({ rect }) => rect));
+  const updates = workgroups.map((steps) =>
+    steps.flatMap(({ states }) => states.flatMap(({ mode, keys }) => (mode === 'update' ? [keys] : []))),
+  );
+  const queriesOf = scoresOf.flatMap((scores) =>
+    scores.length > 0 ? [extent(scores.map(({ rect }) => ({ from: rect.row0, to: rect.row1 })))] : [],
+  );
+  return {
+    entry,
+    queries: usual(queriesOf),
+    keys: usual(own.flatMap((rects) => rects.map(({ column0, column1 }) => column1 - column0))),
+    tiles: Math.max(0, ...own.map((rects) => new Set(rects.map(rectName)).size)),
+    throughState: scoresOf.some((scores) => scores.some(({ by }) => by === 'state')),
+    summed: usual(updates.flatMap((ranges) => (ranges.length > 0 ? [extent(ranges)] : []))),
+    summedPerStep: usual(updates.flatMap((ranges) => ranges.map(({ from, to }) => to - from))),
+  };
+}
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+const queryCount = (count: number): string => counted(count, 'query', 'queries');
+const keyCount = (count: number): string => counted(count, 'key', 'keys');
+
+function describe({ entry, queries, keys, tiles, throughState, summed, summedPerStep }: Tiling): string | null {
+  if (tiles > 1) {
+    const walk = `Each workgroup of "${entry}" holds ${queryCount(queries)} and walks over the keys, ${keys} a step`;
+    return throughState
+      ? `${walk}: tiles inside a block by the left product, everything earlier through the state.`
+      : `${walk}, by the left product.`;
+  }
+  if (tiles === 1) {
+    const tile = `Each workgroup of "${entry}" forms one tile of ${queryCount(queries)} × ${keyCount(keys)}`;
+    return throughState
+      ? `${tile} by the left product; everything earlier comes through the state.`
+      : `${tile}, by the left product.`;
+  }
+  if (throughState)
+    return `Each workgroup of "${entry}" holds ${queryCount(queries)}, which meet all keys through the state.`;
+  if (summed === 0) return null;
+  return summedPerStep < summed
+    ? `"${entry}" sums ${keyCount(summed)} per workgroup into a state, ${summedPerStep} a step.`
+    : `"${entry}" adds up states over ${keyCount(summed)}.`;
+}
+
+/** What the picture shows, in the field's words, from the steps of the traced workgroups by pass. */
+export function scheduleSentence(
+  { simulation }: AnalysisContext,
+  byPass: readonly (readonly (readonly ScheduleStep[])[])[],
+): string {
+  const sentences = byPass.flatMap((workgroups, pass) => {
+    const entry = simulation.passes[pass]?.entry ?? '';
+    return workgroups.length > 0 ? (describe(tilingOf(entry, workgroups)) ?? []) : [];
+  });
+  if (sentences.length > 0) return sentences.join(' ');
+  const steps = Math.max(0, ...byPass.flat().map(({ length }) => length));
+  return `No products of queries and keys could be followed. The longest traced workgroup takes ${counted(steps, 'step', 'steps')}.`;
+}
