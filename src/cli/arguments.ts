@@ -28,6 +28,34 @@ export function parseSeed(text: string): number {
   return seed;
 }
 
+/** A workgroup as the command line names it: of an entry point's pass, or of the last pass. */
+export interface NamedWorkgroup {
+  readonly entry: string | null;
+  readonly workgroup: readonly [number, number, number];
+}
+
+/** Reads `all`, or workgroups such as `0,0,0;attend:3,1,0`: the id, after the entry point of its pass where not the last. */
+export function parseWorkgroups(text: string): 'all' | readonly NamedWorkgroup[] {
+  if (text.trim() === 'all') return 'all';
+  const parts = text.split(';').filter((part) => part.trim() !== '');
+  if (parts.length === 0) throw new UsageError('--workgroups needs ids separated by semicolons, or "all".');
+  return parts.map((part) => {
+    const match = /^\s*(?:(\w+)\s*:)?\s*(\d+)(?:\s*,\s*(\d+))?(?:\s*,\s*(\d+))?\s*$/.exec(part);
+    if (!match) throw new UsageError(`--workgroups: "${part}" is not of the form x,y,z or entry:x,y,z.`);
+    const [, entry, x, y, z] = match;
+    return { entry: entry ?? null, workgroup: [Number(x), Number(y ?? 0), Number(z ?? 0)] };
+  });
+}
+
+/** Reads the size of a subgroup: a power of two from 4 to 128. */
+export function parseSubgroupSize(text: string): number {
+  const size = Number(text);
+  if (![4, 8, 16, 32, 64, 128].includes(size)) {
+    throw new UsageError(`--subgroup-size must be 4, 8, 16, 32, 64 or 128, not "${text}".`);
+  }
+  return size;
+}
+
 function pairs(text: string, flag: string): [string, string][] {
   // A comma inside brackets belongs to a window.
   const parts = text.split(/,(?![^[]*\])/).filter((part) => part.trim() !== '');

@@ -2,16 +2,18 @@ import { Command, CommanderError } from 'commander';
 import { readKernel } from '../core/kernel/read.js';
 import type { CaseOverride, KernelSource } from '../lab/contract.js';
 import { strangerIn } from '../lab/prepare.js';
-import { parseOptions, parseSeed, parseShape } from './arguments.js';
+import { parseOptions, parseSeed, parseShape, parseSubgroupSize, parseWorkgroups } from './arguments.js';
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
 import { compareCommand } from './compare.js';
 import { deviceCommand } from './device.js';
 import { readKernels } from './files.js';
 import { goldenCommand } from './golden.js';
+import { hazardsCommand } from './hazards.js';
 import { listText } from './list.js';
 import { openSession, type Session } from './session.js';
 import { paintFor } from './text.js';
+import { traceCommand } from './trace.js';
 import { exitCodes, UsageError, type ExitCode } from './usage.js';
 
 interface CommonFlags {
@@ -19,10 +21,18 @@ interface CommonFlags {
   readonly verbose?: boolean;
 }
 
-interface CaseFlags extends CommonFlags {
+interface ShapeFlags extends CommonFlags {
   readonly shape?: Record<string, number>;
   readonly options?: CaseOverride['options'];
+}
+
+interface CaseFlags extends ShapeFlags {
   readonly seed: number;
+}
+
+interface TraceFlags extends ShapeFlags {
+  readonly workgroups?: ReturnType<typeof parseWorkgroups>;
+  readonly subgroupSize: number;
 }
 
 const epilogue = `
@@ -51,7 +61,9 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     }
   };
   const program = new Command('tilescope')
-    .description('Run attention kernels written in WGSL, compare them with float64 reference math, and measure them.')
+    .description(
+      'Run attention kernels written in WGSL, compare them with float64 reference math, measure them, and see inside.',
+    )
     .addHelpText('after', epilogue)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(paint.bad(text)) });
@@ -85,6 +97,33 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       const override = overrideFor(kernels, flags);
       return withSession(verbose, (session) => benchCommand(session, { kernels, override, seed, json }));
     });
+  withShapeFlags(program.command('trace <file>'))
+    .description('simulate a kernel: which tile is where at each step, and every byte that moves; needs no GPU')
+    .option(
+      '--workgroups <ids>',
+      'workgroups to look at beside the sampled ones, e.g. "0,0,0;attend:3,1,0", or all',
+      parseWorkgroups,
+    )
+    .option('--subgroup-size <size>', 'invocations in a subgroup of the simulated GPU', parseSubgroupSize, 32)
+    .action((file: string, flags: TraceFlags) => {
+      const kernels = readKernels([file]);
+      const [kernel] = kernels;
+      if (!kernel || kernels.length > 1)
+        throw new UsageError(`trace takes one kernel, and ${file} names ${kernels.length}.`);
+      const { json = false, verbose = false, workgroups = 'sampled', subgroupSize } = flags;
+      const override = overrideFor(kernels, flags);
+      return withSession(verbose, (session) =>
+        traceCommand(session, { kernel, override, workgroups, subgroupSize, json }),
+      );
+    });
+  withShapeFlags(program.command('hazards <files...>'))
+    .description('simulate kernels and look for races, accesses out of bounds, uninitialised memory; needs no GPU')
+    .action((files: string[], flags: ShapeFlags) => {
+      const kernels = readKernels(files);
+      const { json = false, verbose = false } = flags;
+      const override = overrideFor(kernels, flags);
+      return withSession(verbose, (session) => hazardsCommand(session, { kernels, override, json }));
+    });
   withCommonFlags(program.command('golden <folder>'))
     .description('check the references and the kernels against a folder of golden vectors')
     .action((folder: string, { json = false, verbose = false }: CommonFlags) =>
@@ -104,15 +143,18 @@ function withCommonFlags(command: Command): Command {
   return command.option('--json', 'print JSON').option('--verbose', 'show what the driver writes to stderr');
 }
 
-function withCaseFlags(command: Command): Command {
+function withShapeFlags(command: Command): Command {
   return withCommonFlags(command)
     .option('--shape <sizes>', "sizes that replace the file's own, e.g. seqlen=300,headDim=64", parseShape)
-    .option('--options <values>', "options that replace the file's own, e.g. causal=false,window=[15,0]", parseOptions)
-    .option('--seed <number>', 'seed of the inputs', parseSeed, 1);
+    .option('--options <values>', "options that replace the file's own, e.g. causal=false,window=[15,0]", parseOptions);
+}
+
+function withCaseFlags(command: Command): Command {
+  return withShapeFlags(command).option('--seed <number>', 'seed of the inputs', parseSeed, 1);
 }
 
 /** The case the flags ask for, or null; names that a kernel's mechanism does not have are wrong usage. */
-function overrideFor(kernels: readonly KernelSource[], { shape, options }: CaseFlags): CaseOverride | null {
+function overrideFor(kernels: readonly KernelSource[], { shape, options }: ShapeFlags): CaseOverride | null {
   if (!shape && !options) return null;
   const override = { shape: shape ?? {}, options: options ?? {} };
   for (const { name, text } of kernels) {

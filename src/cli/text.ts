@@ -79,3 +79,13 @@ export function bytesText(bytes: number): string {
   const power = bytes < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10));
   return `${Number((bytes / 1024 ** power).toFixed(1))} ${units[power]!}`;
 }
+
+/** A whole number with separators between the thousands. */
+export function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+/** A share from 0 to 1 in percent, `-` where it is absent. */
+export function percent(share: number | null): string {
+  return share === null ? '-' : `${Math.round(100 * share)} %`;
+}
