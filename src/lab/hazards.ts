@@ -1,14 +1,16 @@
 import type { CaseHazards, Hazard } from '../core/analysis/hazard.js';
+import { subgroupSizeHazards, subgroupUse, type SubgroupRun } from '../core/analysis/hazard-subgroups.js';
 import { findHazards, mergeHazards } from '../core/analysis/hazards.js';
 import { completeOptions, completeShape } from '../core/attention/catalogue.js';
 import type { Shape } from '../core/attention/mechanism.js';
 import type { KernelCase } from '../core/kernel/model.js';
 import { planKernel } from '../core/kernel/plan.js';
+import type { Simulation } from '../core/simulator/trace.js';
 import type { HazardReport, Progress } from './contract.js';
 import { chosenCase, planCase, type ReadyKernel } from './prepare.js';
-import { contextOf, simulateCase, type CompiledCase, type TaskCase } from './simulation.js';
+import { contextOf, inputsOf, simulateCase, type CompiledCase, type TaskCase } from './simulation.js';
 import type { SimulatorTask } from './simulator.js';
-import { everyWorkgroup } from './workgroup-choice.js';
+import { everyResult, everyWorkgroup } from './workgroup-choice.js';
 
 type HazardTask = Extract<SimulatorTask, { readonly kind: 'hazards' }>;
 
@@ -21,6 +23,11 @@ const mostCases = 8;
 
 const recording = { accesses: true, faults: true, provenance: false, values: false } as const;
 const usualSubgroup = 32;
+const otherSubgroups = [4, 8, 16, 64, 128] as const;
+/** A case that costs no more accesses than this is run with subgroups of other sizes, too. */
+const subgroupAccesses = 4_000_000;
+/** How many cases are. */
+const subgroupCases = 2;
 
 /**
  * The simulations of a search for hazards: the case that was asked for; without an override the file's own shape and then
@@ -89,6 +96,7 @@ export function* reportHazards(
   const found: CaseHazards[] = [];
   const done: KernelCase[] = [];
   let accesses = 0;
+  let sized = 0;
   for (const [index, each] of cases.entries()) {
     if (accesses > accessBudget) break;
     const { theCase, plan } = each;
@@ -104,6 +112,10 @@ export function* reportHazards(
     accesses += simulation.accesses;
     found.push(findHazards(contextOf(each, simulation, null), theCase.name));
     done.push(theCase);
+    if (sized < subgroupCases && simulation.accesses <= subgroupAccesses && subgroupUse(plan) !== null) {
+      sized++;
+      found.push(yield* subgroupHazards(each, simulation));
+    }
   }
   const hazards = mergeHazards(found);
   const hash = cases[0]!.ready.kernel.hash;
@@ -112,10 +124,32 @@ export function* reportHazards(
     kernel: source.name,
     hazards,
     cases: done.map(({ name, shape, options }) => ({ name, shape, options })),
-    subgroupSizes: [usualSubgroup],
+    subgroupSizes: sized > 0 ? [usualSubgroup, ...otherSubgroups].sort((a, b) => a - b) : [usualSubgroup],
     sentence: hazardSentence(hazards, done.length),
     elapsedMs: performance.now() - started,
   };
+}
+
+/** Whether a case's result depends on the size of the subgroups: it is run with each, and held against the reference. */
+function* subgroupHazards(each: CompiledCase, usual: Simulation): Generator<Progress, CaseHazards> {
+  const { theCase, plan, ready } = each;
+  const runs: SubgroupRun[] = [{ subgroupSize: usualSubgroup, buffers: usual.buffers }];
+  for (const subgroupSize of otherSubgroups) {
+    const requests = everyResult(plan);
+    const { buffers } = yield* simulateCase(each, { requests, subgroupSize, provenance: null, watch: null }, () => ({
+      message: `${theCase.name} with subgroups of ${subgroupSize}`,
+      fraction: null,
+    }));
+    runs.push({ subgroupSize, buffers });
+  }
+  runs.sort((a, b) => a.subgroupSize - b.subgroupSize);
+  const { shape, options } = theCase;
+  const inputs = inputsOf(each);
+  const reference = ready.computation.reference(inputs, shape, options, 'f64', Infinity);
+  const baseline = ready.computation.reference(inputs, shape, options, 'f32', Infinity);
+  const context = contextOf(each, usual, null);
+  const hazards = subgroupSizeHazards(context, theCase.name, runs, { reference, baseline });
+  return { caseName: theCase.name, hazards, readWrites: [] };
 }
 
 /** What was found, in a sentence: how many of each severity, and in how many cases was looked. */

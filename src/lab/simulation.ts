@@ -42,12 +42,12 @@ const wordBytes = 4;
  * that goes on for ever.
  */
 export function* simulateCase(
-  { ready, theCase, plan, compiled, instantiate }: CompiledCase,
+  given: CompiledCase,
   settings: SimulationSettings,
   tell: (progress: SimulationProgress) => Progress,
 ): Generator<Progress, Simulation> {
-  const { shape, options } = theCase;
-  const inputs = storedInputs(plan, ready.computation.generate(shape, options, simulationSeed));
+  const { plan, compiled, instantiate } = given;
+  const inputs = inputsOf(given);
   const buffers = plan.buffers.map((buffer) => initialBytes(buffer, inputs));
   const running = simulate(compiled, { ...settings, buffers }, instantiate);
   for (;;) {
@@ -55,6 +55,11 @@ export function* simulateCase(
     if (step.done) return step.value;
     yield tell(step.value);
   }
+}
+
+/** The inputs a case is simulated on, every value as the kernel's storage holds it. */
+export function inputsOf({ ready, plan, theCase: { shape, options } }: CompiledCase): Inputs {
+  return storedInputs(plan, ready.computation.generate(shape, options, simulationSeed));
 }
 
 /** The context of the analyses of one simulated case. */

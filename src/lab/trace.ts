@@ -75,12 +75,12 @@ export function* reportTrace(
   );
   rejectEndless(simulation);
   const context = contextOf(own, simulation, provenance);
-  yield { message: 'counting bytes', fraction: share };
-  const ledger = buildLedger(context);
-  yield { message: 'laying out the tiles', fraction: share + 0.1 };
-  const schedule = buildSchedule(context);
-  yield { message: 'looking for pairs that were missed', fraction: share + 0.15 };
+  yield { message: 'looking for pairs that were missed', fraction: share };
   const coverage = buildCoverage(context);
+  yield { message: 'counting bytes', fraction: share + 0.05 };
+  const ledger = buildLedger(context, coverage);
+  yield { message: 'laying out the tiles', fraction: share + 0.15 };
+  const schedule = buildSchedule(context);
   const points: TrafficScaling['points'][number][] = [];
   for (const smaller of shorter) {
     points.push(yield* scalingPoint(smaller, request.subgroupSize, 0.9 + 0.05 * points.length));

@@ -58,9 +58,12 @@ export function everyWorkgroup(plan: Plan): readonly PassRequest[] {
   }));
 }
 
-/** The id of a workgroup from its linear index, x fastest. */
-export function workgroupId([x, y]: Id, index: number): Id {
-  return [index % x, Math.floor(index / x) % y, Math.floor(index / (x * y))];
+/** Every workgroup of each pass, with no log but the first one's: for what the kernel leaves in its buffers. */
+export function everyResult(plan: Plan): readonly PassRequest[] {
+  return plan.passes.map((pass) => ({
+    logged: [0],
+    others: () => ({ followed: Array.from({ length: countOf(pass) - 1 }, (_, index) => index + 1), counted: [] }),
+  }));
 }
 
 /** The linear index of a workgroup, x fastest; throws `invalid-kernel` where the pass has no such workgroup. */
