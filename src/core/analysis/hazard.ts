@@ -9,9 +9,11 @@ export type HazardKind =
   | 'race-in-workgroup'
   | 'race-between-workgroups'
   | 'non-uniform-barrier'
+  | 'non-uniform-subgroup'
   | 'never-read'
   | 'subgroup-size'
   | 'index-overflow'
+  | 'division-by-zero'
   | 'endless-loop';
 
 /** Text to put in place of a range of the kernel file. */

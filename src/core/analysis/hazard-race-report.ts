@@ -1,0 +1,132 @@
+import type { PassTrace, WorkgroupLog } from '../simulator/trace.js';
+import type { Hazard, HazardFix } from './hazard.js';
+import { elementText, hazardOf, type HazardSearch } from './hazard-context.js';
+import { barrierFix, type SiteOrder } from './hazard-fixes.js';
+import { racesBetweenWorkgroups, racesInWorkgroups, type Race } from './hazard-races.js';
+import { tupleText } from './hazard-words.js';
+
+/** All races of a simulated case, told for people. */
+export function raceHazards(search: HazardSearch): readonly Hazard[] {
+  return search.context.simulation.passes.flatMap((pass, index) => {
+    const table = search.tables[index]!;
+    const inside = racesInWorkgroups(pass, table).map((race) => tellInside(search, pass, race));
+    const between = racesBetweenWorkgroups(pass, table).map((race) => tellBetween(search, pass, race));
+    return [...inside, ...between];
+  });
+}
+
+/** The two sites of a race, a write first; of two writes the one that stands first in the source. */
+function writeFirst(pass: PassTrace, { first, second }: Race): readonly [number, number] {
+  const [a, b] = [pass.sites[first]!, pass.sites[second]!];
+  const writes = (kind: string): boolean => kind === 'write';
+  if (writes(a.kind) !== writes(b.kind)) return writes(a.kind) ? [first, second] : [second, first];
+  return a.span.start <= b.span.start ? [first, second] : [second, first];
+}
+
+const verbs = { read: 'reads', write: 'writes', atomic: 'updates', declare: 'declares' } as const;
+
+function tellInside(search: HazardSearch, pass: PassTrace, race: Race): Hazard {
+  const { lines } = search.context;
+  const [here, there] = writeFirst(pass, race).map((site) => pass.sites[site]!) as [Site, Site];
+  const log = pass.logs[race.log]!;
+  const element = elementText(search, pass, here, race.byte);
+  const actors = [race.firstActor, race.secondActor].sort((a, b) => a - b);
+  const who = `Invocations ${actors.join(' and ')} of workgroup ${tupleText(log.workgroup)}`;
+  const same = here === there;
+  const deed = same
+    ? 'both write it here'
+    : `one ${verbs[here.kind]} it here, the other ${verbs[there.kind]} it in line ${lines.lineAt(there.span.start)}`;
+  const alike = same && writesOneValue(search, pass, here);
+  const outcome = alike
+    ? 'They write the same value, so that it does not matter which comes last; a race it is all the same.'
+    : there.kind === 'read'
+      ? 'Whether the old or the new value is read is up to chance.'
+      : 'Which of the two lasts is up to chance.';
+  const fix = same ? null : fixOf(search, pass, race, log);
+  return hazardOf(search, {
+    kind: 'race-in-workgroup',
+    severity: alike ? 'warning' : 'error',
+    span: here.span,
+    message: `${who} meet at ${element} without a barrier between them: ${deed}. ${outcome}`,
+    remedy: fix
+      ? `Put a ${here.space === 'storage' ? 'storageBarrier()' : 'workgroupBarrier()'} between the two.`
+      : alike
+        ? 'Let one invocation write it.'
+        : here.kind === 'write' && there.kind === 'write'
+          ? 'Give each invocation an element of its own, or make it atomic.'
+          : 'Part the two by a barrier that all invocations of the workgroup reach.',
+    variable: here.variable,
+    count: race.count,
+    other: same ? null : { span: there.span, label: `The other access: it ${verbs[there.kind]} ${here.variable}.` },
+    example: { entry: pass.entry, workgroup: log.workgroup, invocations: actors, epoch: race.epoch },
+    fix,
+  });
+}
+
+type Site = PassTrace['sites'][number];
+
+/** Whether the statement of a write stores a value that is the same for all invocations. */
+function writesOneValue({ indexOf }: HazardSearch, { entry }: PassTrace, site: Site): boolean {
+  const index = indexOf(entry);
+  const statement = index?.statementAt(site.functionName, site.span);
+  return statement?.kind === 'assign' && index!.uniformity.sameValue(statement.value);
+}
+
+function fixOf({ context, indexOf }: HazardSearch, pass: PassTrace, race: Race, log: WorkgroupLog): HazardFix | null {
+  const index = indexOf(pass.entry);
+  const [first, second] = [pass.sites[race.first]!, pass.sites[race.second]!];
+  if (!index || (first.space !== 'workgroup' && first.space !== 'storage')) return null;
+  return barrierFix(context.source, index, first, second, orderOf(log, race), first.space);
+}
+
+/** In which order the invocations of a race come by its two sites between the barriers around it. */
+function orderOf(log: WorkgroupLog, race: Race): SiteOrder {
+  const order = { forward: false, backward: false };
+  for (const actor of [race.firstActor, race.secondActor]) {
+    let seenFirst = false;
+    let seenSecond = false;
+    for (let s = 0; s < log.segments; s++) {
+      if (log.segmentInvocation[s] !== actor || log.segmentEpoch[s] !== race.epoch) continue;
+      const end = s + 1 < log.segments ? log.segmentStart[s + 1]! : log.count;
+      for (let at = log.segmentStart[s]!; at < end; at++) {
+        if (log.site[at] === race.first) {
+          seenFirst = true;
+          order.backward ||= seenSecond;
+        } else if (log.site[at] === race.second) {
+          seenSecond = true;
+          order.forward ||= seenFirst;
+        }
+      }
+    }
+  }
+  return order;
+}
+
+function tellBetween(search: HazardSearch, pass: PassTrace, race: Race): Hazard {
+  const { lines } = search.context;
+  const [here, there] = writeFirst(pass, race).map((site) => pass.sites[site]!) as [Site, Site];
+  const element = elementText(search, pass, here, race.byte);
+  const ids = [race.firstActor, race.secondActor].map((linear) => tupleText(idOf(pass, linear)));
+  const same = here === there;
+  const deed = same
+    ? 'both write it here'
+    : `one ${verbs[here.kind]} it here, the other ${verbs[there.kind]} it in line ${lines.lineAt(there.span.start)}`;
+  return hazardOf(search, {
+    kind: 'race-between-workgroups',
+    severity: 'error',
+    span: here.span,
+    message: `Workgroups ${ids.join(' and ')} meet at ${element} in one dispatch: ${deed}. Nothing orders workgroups.`,
+    remedy:
+      there.kind === 'read'
+        ? 'Read it in a pass of its own, after the one that writes it.'
+        : 'Let one workgroup alone write each element, make it atomic, or divide the work into two passes.',
+    variable: here.variable,
+    count: race.count,
+    other: same ? null : { span: there.span, label: `The other workgroup ${verbs[there.kind]} ${here.variable} here.` },
+    example: { entry: pass.entry, workgroup: idOf(pass, race.secondActor), invocations: [], epoch: race.epoch },
+  });
+}
+
+function idOf({ workgroups: [x, y] }: PassTrace, linear: number): readonly [number, number, number] {
+  return [linear % x, Math.floor(linear / x) % y, Math.floor(linear / (x * y))];
+}
