@@ -194,7 +194,8 @@ function literal(text: string): ConstValue | null {
   return { value, type: integer ? 'abstract-int' : 'abstract-float' };
 }
 
-function hexFloat(text: string): number {
+/** The value of a hexadecimal float literal without its suffix; NaN where the text is none. */
+export function hexFloat(text: string): number {
   const parts = /^0[xX]([\da-fA-F]*)\.?([\da-fA-F]*)(?:[pP]([+-]?\d+))?$/.exec(text);
   if (parts === null) return NaN;
   const [, whole = '', fraction = '', exponent = '0'] = parts;

@@ -155,6 +155,7 @@ export type Expression = Node & { readonly type: ValueType } & (
     /**
      * A vector, matrix, array or struct from its parts. Vector: scalars and vectors whose widths add up, or one scalar
      * for all components. Matrix: its columns, or all its scalars column by column. Array and struct: one part each.
+     * Subgroup matrix: one scalar for all elements.
      */
     | { readonly kind: 'construct'; readonly parts: readonly Expression[] }
     /** A scalar, vector or matrix converted component by component to the scalar type of `type`. */
@@ -179,7 +180,10 @@ export type Expression = Node & { readonly type: ValueType } & (
     | { readonly kind: 'uniform-load'; readonly pointer: Expression }
     /** `subgroupAdd`, `subgroupShuffle`, `quadSwapX`, …; values meet those of the other invocations of the subgroup. */
     | { readonly kind: 'subgroup'; readonly name: string; readonly args: readonly Expression[] }
-    /** `subgroupMatrixLoad`, `subgroupMatrixMultiplyAccumulate`, …; pointers are expressions of pointer type. */
+    /**
+     * `subgroupMatrixLoad` (pointer, offset, whether column by column, stride), `subgroupMatrixMultiply` (left, right) and
+     * `subgroupMatrixMultiplyAccumulate` (left, right, sum). The order in memory is always a constant.
+     */
     | { readonly kind: 'subgroup-matrix'; readonly name: string; readonly args: readonly Expression[] }
   );
 
@@ -231,6 +235,6 @@ export type Statement = Node &
     | { readonly kind: 'continue' }
     | { readonly kind: 'return'; readonly value: Expression | null }
     | { readonly kind: 'barrier'; readonly scope: 'workgroup' | 'storage' | 'subgroup' }
-    /** `subgroupMatrixStore`. */
+    /** `subgroupMatrixStore` (pointer, offset, matrix, whether column by column, stride). */
     | { readonly kind: 'subgroup-matrix-store'; readonly args: readonly Expression[] }
   );
