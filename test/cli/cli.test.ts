@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TraceReport } from '../../src/lab/contract.js';
 import { driverIsChosen } from '../../src/native/driver.js';
 import { testDevice } from '../gpu/dawn.js';
 import { bundle } from '../lab/bundles.js';
@@ -29,6 +30,11 @@ beforeAll(async () => {
     smallKernel('good.wgsl'),
     smallKernel('twice.wgsl', { store: 'o[at] = 2.0 * value;' }),
     smallKernel('broken.wgsl', { store: 'o[at] = value * params.heads;' }),
+    smallKernel('racing.wgsl', {
+      declarations: 'var<workgroup> shared_row: array<vec4f, 8>;',
+      before: 'shared_row[lane] = q[lane];',
+      store: 'o[at] = value + 0.0 * shared_row[7u - lane];',
+    }),
   ]) {
     writeFileSync(join(folder, kernel.name), kernel.text);
   }
@@ -51,6 +57,9 @@ function tilescope(args: readonly string[], env: Readonly<Record<string, string>
 
 const path = (name: string): string => join(folder, name);
 
+/** An environment without any Vulkan driver. */
+const nothing = { VK_ICD_FILENAMES: join(folder, 'none.json'), VK_DRIVER_FILES: join(folder, 'none.json') };
+
 describe('the command line without a device', () => {
   it.each([
     [['compare', path('nowhere.wgsl')], /There is no file/],
@@ -64,6 +73,11 @@ describe('the command line without a device', () => {
     [['compare', '--colour', path('good.wgsl')], /unknown option/],
     [['dance'], /unknown command/],
     [['golden', folder], /no index\.json/],
+    [['trace', path('good.wgsl'), '--workgroups', '1;2;x'], /not of the form x,y,z/],
+    [['trace', path('good.wgsl'), '--workgroups', 'mein:0,0,0'], /no pass "mein"\. It has main/],
+    [['trace', path('good.wgsl'), '--subgroup-size', '12'], /must be 4, 8, 16, 32, 64 or 128/],
+    [['trace', folder], /takes one kernel/],
+    [['hazards', path('good.wgsl'), '--seed', '1'], /unknown option/],
   ])('ends with 2 when called as %j', async (args, words) => {
     const { code, stderr, stdout } = await tilescope(args);
     expect(stderr).toMatch(words);
@@ -74,7 +88,8 @@ describe('the command line without a device', () => {
   it('explains itself', async () => {
     const { code, stdout } = await tilescope(['--help']);
     expect(code).toBe(0);
-    for (const command of ['list', 'check', 'compare', 'bench', 'golden', 'device']) expect(stdout).toContain(command);
+    const commands = ['list', 'check', 'compare', 'bench', 'trace', 'hazards', 'golden', 'device'];
+    for (const command of commands) expect(stdout).toContain(command);
     expect(stdout).toContain('TILESCOPE_DAWN_FLAGS');
   });
 
@@ -92,8 +107,70 @@ describe('the command line without a device', () => {
     expect(kernels.every(({ passes }) => passes.length > 0)).toBe(true);
   });
 
+  it('traces a kernel without an adapter, as tables for people', async () => {
+    const { code, stdout, stderr } = await tilescope(['trace', path('good.wgsl')], nothing);
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Simulated all 4 workgroups of "main" .*: all counts are exact\./);
+    // Two heads of 45 pairs, 16 bytes of q for each; the tensor itself has 2 × 9 × 16 bytes.
+    expect(stdout).toMatch(/^ {2}q +input +288 bytes +1\.4 KiB +0 bytes .* 5 /m);
+    expect(stdout).toMatch(/^ {2}\d+ +[kv] +storage read +1\.4 KiB .*value \+= dot/m);
+    expect(stdout).toMatch(/^ {2}pairs +required +once +through state +doubled +missed +wasted$/m);
+    expect(stdout).toMatch(/^ +90 +90 +0 +0 +0 +0$/m);
+  });
+
+  it('traces as JSON: the whole report, of a shape and workgroups that were asked for', async () => {
+    const args = ['--shape', 'seqlen=40', '--workgroups', 'main:1,1,0;2', '--subgroup-size', '8', '--json'];
+    const { code, stdout } = await tilescope(['trace', path('good.wgsl'), ...args], nothing);
+    expect(code).toBe(0);
+    const { schemaVersion, trace } = JSON.parse(stdout) as { schemaVersion: number; trace: TraceReport };
+    expect(schemaVersion).toBe(1);
+    expect(trace).toMatchObject({ kernel: path('good.wgsl'), subgroupSize: 8, exact: true, shape: { seqlen: 40 } });
+    expect(trace.passes[0]!.traced).toEqual([
+      [0, 0, 0],
+      [2, 0, 0],
+      [1, 1, 0],
+      [2, 1, 0],
+      [4, 1, 0],
+    ]);
+    expect(trace.ledger.scaling!.points.map(({ size }) => size)).toEqual([10, 20, 40]);
+  });
+
+  it('says why a kernel cannot be traced, and ends with 1', async () => {
+    const { code, stdout } = await tilescope(['trace', path('broken.wgsl')], nothing);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✘ .*broken\.wgsl/);
+    expect(stdout).toMatch(/broken\.wgsl:\d+:\d+: /);
+  });
+
+  it('ends with 0 for kernels without hazards and with 1 for others, with the places of both halves', async () => {
+    const clean = await tilescope(['hazards', path('good.wgsl')], nothing);
+    expect(clean.stdout).toMatch(/✔ .*good\.wgsl {2}No hazard in 3 simulated cases\./);
+    expect(clean.code).toBe(0);
+    const racing = await tilescope(['hazards', path('good.wgsl'), path('racing.wgsl')], nothing);
+    expect(racing.code).toBe(1);
+    expect(racing.stdout).toMatch(/✘ .*racing\.wgsl/);
+    expect(racing.stdout).toMatch(/racing\.wgsl:\d+:\d+: error: .* \[hazard-race-in-workgroup\]/);
+    expect(racing.stdout).toMatch(/fix: .*barrier/i);
+  });
+
+  it('tells hazards as JSON', async () => {
+    const { code, stdout } = await tilescope(['hazards', join(folder, '{good,racing}.wgsl'), '--json'], nothing);
+    expect(code).toBe(1);
+    const { schemaVersion, passed, results } = JSON.parse(stdout) as {
+      schemaVersion: number;
+      passed: boolean;
+      results: { kernel: string; passed: boolean; hazards: { kind: string; place: string; line: number }[] }[];
+    };
+    expect(schemaVersion).toBe(1);
+    expect(passed).toBe(false);
+    expect(results.map((result) => result.passed)).toEqual([true, false]);
+    const [hazard] = results[1]!.hazards;
+    expect(hazard!.kind).toBe('race-in-workgroup');
+    expect(hazard!.place).toMatch(new RegExp(`^${hazard!.line}:\\d+$`));
+  });
+
   it('ends with 3 where no adapter can be had', async () => {
-    const nothing = { VK_ICD_FILENAMES: join(folder, 'none.json'), VK_DRIVER_FILES: join(folder, 'none.json') };
     for (const args of [['device'], ['compare', path('good.wgsl')], ['bench', path('good.wgsl')]]) {
       const { code, stdout, stderr } = await tilescope(args, nothing);
       expect(stdout + stderr).toMatch(/no adapter/);

@@ -108,16 +108,18 @@ export const languageTests: readonly HostTest[] = [
     assert.deepEqual(findings(document), []);
     assert.deepEqual(await lenses(document), []);
   }),
-  hostTest('four lenses stand above the front matter and each entry point, and move with them', async () => {
+  hostTest('six lenses stand above the front matter and each entry point, and move with them', async () => {
     const document = await openKernel(await builtin(lightning));
     const linesOf = async (): Promise<number[]> => (await lenses(document)).map(({ range }) => range.start.line);
-    const expected = [0, ...entryLines(document)].flatMap((line) => [line, line, line, line]);
-    assert.equal(expected.length, 16);
+    const expected = [0, ...entryLines(document)].flatMap((line) => Array<number>(6).fill(line));
+    assert.equal(expected.length, 24);
     assert.deepEqual((await linesOf()).sort(byNumber), expected);
-    assert.deepEqual((await lensTitles(document)).slice(0, 4), [
+    assert.deepEqual((await lensTitles(document)).slice(0, 6), [
       '$(play) Run',
       '$(check) Compare',
       '$(dashboard) Benchmark',
+      '$(layout) Schedule',
+      '$(arrow-swap) Traffic',
       'not compared yet',
     ]);
     await replace(document, 'struct Params {', '\n\nstruct Params {');
@@ -132,7 +134,7 @@ export const languageTests: readonly HostTest[] = [
     const target = vscode.ConfigurationTarget.Global;
     try {
       await settings.update('lens.run', false, target);
-      await eventually('Three lenses', async () => (await lenses(document)).length === 12);
+      await eventually('Five lenses', async () => (await lenses(document)).length === 20);
       await settings.update('lens.enabled', false, target);
       await eventually('No lenses', async () => (await lenses(document)).length === 0);
     } finally {
