@@ -77,7 +77,7 @@ function addWord(contents: Growing[], tag: number, space: TagSpace): void {
 }
 
 function addScore(contents: Growing[], tag: number, space: TagSpace): void {
-  const pair = tag - (tag < space.statBase ? space.pairBase : space.statBase);
+  const pair = tag - space.pairBase;
   const queryRow = Math.floor(pair / space.keys);
   const key = pair - queryRow * space.keys;
   const plane = Math.floor(queryRow / space.queries);

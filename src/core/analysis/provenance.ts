@@ -75,7 +75,7 @@ function extend(tile: PairTile, row0: number, row1: number, key0: number, key1: 
 
 /**
  * The algebra of tags. Products: q · k is a score, a score times a value of its key its use, k · v (same row) the state
- * of one key, q times a state a visit of all its keys. Sums: of scores a statistic, of states and of keys their union.
+ * of one key, q times a state a visit of all its keys. Sums of states and of keys are their union.
  * Anything else that meets becomes `mixed`, which absorbs all; a factor of a score (a scale, a decay) changes nothing.
  */
 class Recorder implements ProvenanceRecorder {
@@ -104,7 +104,6 @@ class Recorder implements ProvenanceRecorder {
   private readonly mixed: number;
   private readonly setBase: number;
   private readonly pairBase: number;
-  private readonly statBase: number;
   private readonly keys: number;
   private readonly rowOf: Int32Array;
   private readonly keyBase: Int32Array;
@@ -123,7 +122,6 @@ class Recorder implements ProvenanceRecorder {
     this.mixed = space.mixed;
     this.setBase = space.setBase;
     this.pairBase = space.pairBase;
-    this.statBase = space.statBase;
     this.keys = space.keys;
     this.rowOf = space.rowOf;
     this.keyBase = space.keyBase;
@@ -191,7 +189,7 @@ class Recorder implements ProvenanceRecorder {
 
   /** One multiply-add of a weight with a value. */
   private use(valueWord: number, score: number): number {
-    const pair = score - (score < this.statBase ? this.pairBase : this.statBase);
+    const pair = score - this.pairBase;
     const row = Math.floor(pair / this.keys);
     const key = this.rowOf[valueWord]! - this.keyBase[row]!;
     const distance = key - (pair - row * this.keys);
@@ -240,12 +238,9 @@ class Recorder implements ProvenanceRecorder {
   }
 
   readonly join = (a: number, b: number): number => {
-    if (a >= this.pairBase) {
-      if (b < this.pairBase) return a;
-      // Two scores: a statistic, except that a score less (or over) a statistic of its row is that score still.
-      if (b >= this.statBase) return a;
-      return a >= this.statBase ? b : a - this.pairBase + this.statBase;
-    }
+    // A score and a maximum or sum of its row: the first of them, for it is s - m, never m - s. Such a statistic keeps the
+    // pair it began with, and nothing but that pair's own value could take it for a weight.
+    if (a >= this.pairBase) return a;
     if (b >= this.pairBase) return a === this.mixed ? a : b;
     if (a === this.mixed || b === this.mixed) return this.mixed;
     if (a < this.vEnd && b < this.vEnd && this.rowOf[a] === this.rowOf[b] && this.sameTensor(a, b)) return a;

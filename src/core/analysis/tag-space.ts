@@ -12,8 +12,7 @@ export type FollowedTensor = (typeof followedTensors)[number];
 
 /**
  * How the 32 bits of a tag are divided, ascending: words of q, of k, of v, of initial states; `mixed`; sums over keys
- * (`KeySets`); scores of a pair (query row · seqlenK + key); statistics of scores (a maximum or sum over keys), which
- * keep the pair they began with. Query rows count (batch, head, query), key rows (batch, key head, key).
+ * (`KeySets`); scores of a pair (query row · seqlenK + key). Query rows count (batch, head, query), key rows (batch, key head, key).
  */
 export interface TagSpace {
   /** First tag of each buffer of the plan, 0 where its values are not followed. */
@@ -26,8 +25,6 @@ export interface TagSpace {
   readonly mixed: number;
   readonly setBase: number;
   readonly pairBase: number;
-  readonly statBase: number;
-  readonly end: number;
   /** Row and column of each word's first element, by tag. */
   readonly rowOf: Int32Array;
   readonly columnOf: Int32Array;
@@ -65,7 +62,7 @@ export function tagSpace(plan: Plan): TagSpace | null {
   const queryRows = batch * heads * seqlen;
   const pairBase = end + 1 + mostSets + 1;
   const pairs = queryRows * seqlenK;
-  if (pairBase + 2 * pairs > mostTags) return null;
+  if (pairBase + pairs > mostTags) return null;
   const words = wordTables(parts, end);
   if (words === null) return null;
   return {
@@ -77,8 +74,6 @@ export function tagSpace(plan: Plan): TagSpace | null {
     mixed: end,
     setBase: end + 1,
     pairBase,
-    statBase: pairBase + pairs,
-    end: pairBase + 2 * pairs,
     ...words,
     keyBase: keyBases(batch, heads, headsKv, seqlen, seqlenK),
     queries: seqlen,
