@@ -9,6 +9,8 @@ import type { ProvenanceRecorder } from './provenance.js';
 /** Most cells of all maps together, so that a trace stays small enough to send and to keep. */
 const mostCells = 1 << 18;
 const mostSide = 256;
+/** A visit counts all columns of the output: a pair that lacks one, or has one twice, is off by more than this. */
+const visitSlack = 0.002;
 
 /** The linear indices of the workgroups of each pass that ran with provenance. */
 function followedWorkgroups(provenance: ProvenanceRecorder, passes: number): readonly Set<number>[] {
@@ -136,12 +138,12 @@ function mapPlane(survey: Survey, provenance: ProvenanceRecorder, plane: number,
   return cells;
 }
 
-/** What became of one pair of a traced query. */
+/** What became of one pair of a traced query. A pair that reaches only some columns of the output is missed. */
 function stateOf(wanted: boolean, isFormed: boolean, byScore: number, throughState: number): number {
-  const visits = Math.round(byScore + throughState);
-  if (!wanted) return isFormed || visits > 0 ? cellStates.wasted : cellStates.outside;
-  if (visits === 0) return cellStates.missed;
-  if (visits > 1) return cellStates.doubled;
+  const visits = byScore + throughState;
+  if (!wanted) return isFormed || visits >= 0.5 ? cellStates.wasted : cellStates.outside;
+  if (visits < 1 - visitSlack) return cellStates.missed;
+  if (visits > 1 + visitSlack) return cellStates.doubled;
   return throughState > byScore ? cellStates.throughState : cellStates.once;
 }
 
