@@ -1,0 +1,88 @@
+import type { Diagnostic } from '../diagnostic.js';
+import type { Plan, PlannedPass } from '../kernel/model.js';
+import { lowerProgram } from '../wgsl/lower.js';
+import type { Program } from '../wgsl/program.js';
+import type { CompiledPass, CompiledSimulation } from './compiled.js';
+import { Unsupported, type Variant } from './emit-context.js';
+import { emitPass } from './emit-pass.js';
+import { createTables } from './tables.js';
+import type { Recording } from './trace.js';
+
+export type { CompiledSimulation } from './compiled.js';
+
+/** A compiled plan, or why it cannot be simulated: at its place, in words for people. */
+export type CompileResult =
+  | { readonly ok: true; readonly compiled: CompiledSimulation }
+  | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
+
+/** Makes JavaScript of every pass of a plan. Never throws for what a kernel contains. */
+export function compileSimulation(plan: Plan, recording: Recording): CompileResult {
+  const codes: string[] = [];
+  const passes: CompiledPass[] = [];
+  for (const pass of plan.passes) {
+    const lowered = lowerProgram(plan.code, plan.toSource, pass.entry, plan.constants);
+    if (!lowered.ok) return { ok: false, diagnostics: lowered.diagnostics };
+    try {
+      passes.push(compilePass(lowered.program, pass, plan, recording, codes));
+    } catch (error) {
+      if (!(error instanceof Unsupported)) throw error;
+      const { span, message, remedy } = error;
+      return {
+        ok: false,
+        diagnostics: [{ code: 'simulator-unsupported', severity: 'error', span, message, remedy }],
+      };
+    }
+  }
+  const buffers = plan.buffers.map(({ variable, byteLength }) => ({ variable, byteLength }));
+  return { ok: true, compiled: { codes, passes, buffers, recording } };
+}
+
+/** What the three texts of a pass do. */
+function variantsOf({
+  accesses,
+  faults,
+  provenance,
+  values,
+}: Recording): Record<'logged' | 'followed' | 'counted', Variant> {
+  const followed = { logs: false, tags: provenance, faults, values: false, slices: false };
+  return {
+    logged: { ...followed, logs: accesses, values },
+    followed,
+    counted: { logs: false, tags: false, faults: false, values: false, slices: true },
+  };
+}
+
+function compilePass(
+  program: Program,
+  pass: PlannedPass,
+  plan: Plan,
+  recording: Recording,
+  codes: string[],
+): CompiledPass {
+  const tables = createTables(program, plan);
+  const variants = variantsOf(recording);
+  const text = (variant: Variant): number => {
+    const code = emitPass(program, pass, plan, variant, tables);
+    const known = codes.indexOf(code);
+    return known >= 0 ? known : codes.push(code) - 1;
+  };
+  const texts = { logged: text(variants.logged), followed: text(variants.followed), counted: text(variants.counted) };
+  const { entry, workgroups, workgroupSize, workgroupBytes } = pass;
+  const { stackWords, memories, sites, blocks, faults, syncs, records, synchronizing } = tables;
+  const { size } = synchronizing;
+  return {
+    entry,
+    workgroups,
+    workgroupSize,
+    workgroupBytes,
+    stackWords: stackWords(),
+    memories,
+    sites,
+    blocks,
+    faults,
+    syncs,
+    records,
+    synchronizing: size > 0 && synchronizing.has(program.entry.function.id),
+    texts,
+  };
+}

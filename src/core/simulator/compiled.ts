@@ -1,0 +1,43 @@
+import type { AddressSpace } from '../wgsl/program.js';
+import type { FaultPlace, RecordPlace, SyncPoint } from './emit-context.js';
+import type { Recording, Site } from './trace.js';
+
+/** A module-scope variable in memory: a buffer of the plan, or workgroup memory. */
+export interface CompiledMemory {
+  readonly variable: string;
+  readonly space: AddressSpace;
+  /** Index among the plan's buffers, or null for workgroup memory. */
+  readonly buffer: number | null;
+  /** Bytes of workgroup memory; of a buffer its length. */
+  readonly bytes: number;
+}
+
+/** One pass, made into JavaScript. */
+export interface CompiledPass {
+  readonly entry: string;
+  readonly workgroups: readonly [number, number, number];
+  readonly workgroupSize: readonly [number, number, number];
+  readonly workgroupBytes: number;
+  /** 4-byte words of stack that each invocation has. */
+  readonly stackWords: number;
+  readonly memories: readonly CompiledMemory[];
+  readonly sites: readonly Site[];
+  /** Sites of the accesses of each block of code. */
+  readonly blocks: readonly (readonly number[])[];
+  readonly faults: readonly FaultPlace[];
+  readonly syncs: readonly SyncPoint[];
+  readonly records: readonly RecordPlace[];
+  /** Whether its invocations wait for each other anywhere: then the entry function is a generator. */
+  readonly synchronizing: boolean;
+  /** Indices into `CompiledSimulation.codes`. */
+  readonly texts: { readonly logged: number; readonly followed: number; readonly counted: number };
+}
+
+/** A plan made into JavaScript, in data alone, so that it can be sent to a worker. */
+export interface CompiledSimulation {
+  /** JavaScript expressions, each of which evaluates to a function. */
+  readonly codes: readonly string[];
+  readonly passes: readonly CompiledPass[];
+  readonly buffers: readonly { readonly variable: string; readonly byteLength: number }[];
+  readonly recording: Recording;
+}

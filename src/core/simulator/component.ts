@@ -1,0 +1,76 @@
+import type { Scalar } from '../wgsl/types.js';
+
+/** Bounds of an integer: of a u32 as an unsigned number, of an i32 as a signed one. Both ends belong to it. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * One scalar of a value in the generated JavaScript. Integers are int32 whatever their type (a u32 is made unsigned
+ * only where the sign matters), floats are doubles that hold a value of their own format, booleans are booleans.
+ */
+export interface Component {
+  /** A JavaScript expression without side effects. */
+  readonly code: string;
+  /** True for names and literals, which may be repeated. */
+  readonly atomic: boolean;
+  /** False where the code names a variable that may change later. */
+  readonly stable: boolean;
+  /** A product before it was rounded, for a sum to be fused with (WGSL allows it), else null. */
+  readonly product: string | null;
+  /** What an integer is known to lie in, or null. */
+  readonly range: Range | null;
+  /** Name of the tag of its provenance; `0` where it has none. */
+  readonly tag: string;
+  /** Name of the exact value of an integer that may have wrapped round, where that is watched, else null. */
+  readonly exact: string | null;
+}
+
+export type Components = readonly Component[];
+
+const plain = { product: null, range: null, tag: '0', exact: null } as const;
+
+/** A component that is an expression. */
+export function computed(code: string): Component {
+  return { ...plain, code, atomic: false, stable: false };
+}
+
+/** A component that is a name which never changes. */
+export function named(code: string): Component {
+  return { ...plain, code, atomic: true, stable: true };
+}
+
+/** A component that is a variable's name. */
+export function variable(code: string): Component {
+  return { ...plain, code, atomic: true, stable: false };
+}
+
+/** A literal of the given scalar type. */
+export function literal(scalar: Scalar, value: number | boolean): Component {
+  if (typeof value === 'boolean' || scalar === 'bool') {
+    return { ...plain, code: String(Boolean(value)), atomic: true, stable: true };
+  }
+  if (scalar === 'i32' || scalar === 'u32') {
+    const range = { low: value, high: value };
+    return { ...plain, code: parenthesised(value | 0), atomic: true, stable: true, range };
+  }
+  return { ...plain, code: parenthesised(value), atomic: true, stable: true };
+}
+
+function parenthesised(value: number): string {
+  return value < 0 || Object.is(value, -0) ? `(${Object.is(value, -0) ? '-0' : value})` : String(value);
+}
+
+/** The value of a literal integer component, or null. */
+export function constantOf({ range }: Component): number | null {
+  return range !== null && range.low === range.high ? range.low : null;
+}
+
+/** The largest value with the sign bit clear: up to it i32 and u32 look alike. */
+export const maxI32 = 0x7fffffff;
+
+/** True where a range is known to need no sign. */
+export function isSmall(range: Range | null): range is Range {
+  return range !== null && range.low >= 0 && range.high <= maxI32;
+}

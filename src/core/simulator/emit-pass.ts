@@ -1,0 +1,146 @@
+import type { Plan, PlannedPass } from '../kernel/model.js';
+import type { FunctionDefinition, Program, Value } from '../wgsl/program.js';
+import { named, type Components } from './component.js';
+import { passageOf, writeReturn } from './emit-calls.js';
+import type { Exits, FunctionContext, FunctionHandle, PassContext, Pointer, Variant } from './emit-context.js';
+import { inputComponents } from './emit-inputs.js';
+import { initializePrivate } from './emit-statements.js';
+import { defineValue, writeStatements } from './emit-statements.js';
+import { analyseFlow } from './flow.js';
+import { chooseResidences } from './residence.js';
+import type { Tables } from './tables.js';
+import { logMark, Writer } from './writer.js';
+
+/** Names of the environment that every text takes apart; `createEnvironment` makes them. */
+const names =
+  'S, B, LS, LA, R, RT, RE, X, XT, SF, SI, ST, HT, SG, memory, emptyLog, nextPhase, endless, outside, overflowed, ' +
+  'happened, recorded, joined, multiplied, storageTagged, workgroupTagged, f16, f16bits, f32bits, bitsf32, toI32, ' +
+  'toU32, roundEven, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
+
+/** The JavaScript of one pass: a function of the environment that returns the entry function. */
+export function emitPass(program: Program, planned: PlannedPass, plan: Plan, variant: Variant, tables: Tables): string {
+  const residences = chooseResidences(program, variant, tables);
+  const flow = analyseFlow(program, plan);
+  const texts: string[] = [];
+  const handles = new Map<string, FunctionHandle>();
+  const pass: PassContext = {
+    program,
+    variant,
+    workgroups: planned.workgroups,
+    ...residences,
+    siteOf: tables.siteOf,
+    addBlock: tables.addBlock,
+    addFault: tables.addFault,
+    addSync: tables.addSync,
+    addRecord: tables.addRecord,
+    isSynchronizing: (id) => tables.synchronizing.has(id),
+    isRelevant: ({ id }) => !variant.slices || flow.isRelevant(id),
+    mayCarryTag: (id) => variant.tags && flow.mayCarryTag(id),
+    mayReturnTag: (id) => variant.tags && flow.mayReturnTag(id),
+    watchesExact: (id) => variant.faults && flow.mayReachIndex(id),
+    watchesExactResult: (id) => variant.faults && flow.mayReachIndexResult(id),
+    functionFor: (definition, pointers) => {
+      const key = [definition.id, ...pointers.map(pointerKey)].join(' ');
+      const known = handles.get(key);
+      if (known) return known;
+      const handle = { name: `${definition.name}_${handles.size}`, generator: pass.isSynchronizing(definition.id) };
+      handles.set(key, handle);
+      texts.push(functionText(definition, pointers, handle, pass));
+      return handle;
+    },
+  };
+  const entry = entryText(pass);
+  tables.useStack(residences.stackWords());
+  const views = tables.memories.map(
+    (_, index) =>
+      `const { F: F${index}, I: I${index}, H: H${index}, T: T${index}, base: base${index} } = memory[${index}];`,
+  );
+  return [
+    '(function (environment) {',
+    "'use strict';",
+    `const { ${names} } = environment;`,
+    'const fround = Math.fround, imul = Math.imul, LOG_MARK = ' + logMark + ';',
+    ...views,
+    ...texts,
+    entry,
+    'return main;',
+    '})',
+  ].join('\n');
+}
+
+function pointerKey(pointer: Pointer | null): string {
+  return pointer === null ? '-' : `${pointer.root.id}+${pointer.constant}${pointer.dynamic === null ? '' : '+'}`;
+}
+
+function contextFor(definition: FunctionDefinition, pass: PassContext, loopDepth: number): FunctionContext {
+  const writer = new Writer(pass.addBlock, pass.variant.logs);
+  const exits: Exits = {
+    breaks: '',
+    continues: '',
+    returns: (result) => writeReturn(definition, result, context),
+  };
+  const context: FunctionContext = {
+    pass,
+    writer,
+    definition,
+    values: new Map<number, Components>(),
+    pointers: new Map<number, Pointer>(),
+    registers: new Map(),
+    counterRanges: new Map(),
+    loopDepth,
+    exits,
+  };
+  return context;
+}
+
+function functionText(
+  definition: FunctionDefinition,
+  pointers: readonly (Pointer | null)[],
+  { name, generator }: FunctionHandle,
+  pass: PassContext,
+): string {
+  const context = contextFor(definition, pass, Infinity);
+  const { writer } = context;
+  const parameters = ['fp'];
+  for (const [index, parameter] of definition.parameters.entries()) {
+    const pointer = pointers[index];
+    if (pointer) {
+      const dynamic = pointer.dynamic === null ? null : writer.fresh('p');
+      if (dynamic !== null) parameters.push(dynamic);
+      context.pointers.set(parameter.id, { ...pointer, dynamic });
+      continue;
+    }
+    defineValue(parameter, parameterComponents(parameter, parameters, context), context);
+  }
+  writeStatements(definition.body, context);
+  writer.endRegion();
+  return `function${generator ? '*' : ''} ${name}(${parameters.join(', ')}) {\n${writer.text}\n}`;
+}
+
+function parameterComponents(parameter: Value, names_: string[], context: FunctionContext): Components {
+  return passageOf(parameter, context).map(({ tag, exact }) => {
+    const own = (prefix: string): string => {
+      const name = context.writer.fresh(prefix);
+      names_.push(name);
+      return name;
+    };
+    return { ...named(own('p')), tag: tag ? own('g') : '0', exact: exact ? own('e') : null };
+  });
+}
+
+function entryText(pass: PassContext): string {
+  const { entry } = pass.program;
+  const context = contextFor(entry.function, pass, 0);
+  const { writer } = context;
+  for (const parameter of entry.function.parameters) {
+    const inputs = entry.inputs.filter((input) => input.parameter.id === parameter.id);
+    const ordered = inputs.toSorted((a, b) => (a.member ?? 0) - (b.member ?? 0));
+    const parts = ordered.flatMap(({ builtin }) => inputComponents(builtin, entry.workgroupSize, pass.workgroups));
+    defineValue(parameter, parts, context);
+  }
+  initializePrivate(context);
+  writeStatements(entry.function.body, context);
+  writer.endRegion();
+  const star = pass.isSynchronizing(entry.function.id) ? '*' : '';
+  return `function${star} main(fp, inv, lx, ly, lz, wx, wy, wz) {\n${writer.text}\n}`;
+}

@@ -1,0 +1,228 @@
+import type { Statement, Value } from '../wgsl/program.js';
+import { literal, type Components } from './component.js';
+import { binaryComponent, exactOf, isFloat } from './emit-arithmetic.js';
+import type { FunctionContext, RegisterNames } from './emit-context.js';
+import { expressionOf, noteDivision, pairwise, scalarExpression, toStack, matrixUpdate } from './emit-expressions.js';
+import { writeLoop } from './emit-loops.js';
+import { load, noteDeclaration, pointerOf, pointerTo, store } from './emit-memory.js';
+import { record } from './emit-records.js';
+import { leavesOf, scalarOf } from './flatten.js';
+import { rootOf } from './walk.js';
+
+/** Writes statements one after another, as far as control can reach. */
+export function writeStatements(statements: readonly Statement[], context: FunctionContext): void {
+  for (const statement of statements) {
+    writeStatement(statement, context);
+    if (statement.kind === 'break' || statement.kind === 'continue' || statement.kind === 'return') return;
+  }
+}
+
+function writeStatement(statement: Statement, context: FunctionContext): void {
+  const { writer, exits } = context;
+  switch (statement.kind) {
+    case 'block':
+      writeStatements(statement.body, context);
+      return;
+    case 'declare':
+      declare(statement, context);
+      return;
+    case 'let':
+      writeLet(statement, context);
+      return;
+    case 'assign': {
+      const pointer = pointerTo(statement.place, context);
+      const value = expressionOf(statement.value, context);
+      const kept = context.pass.variant.values ? value.map((part) => writer.keep(part)) : value;
+      store(pointer, statement.place.type, kept, { node: statement, span: statement.place.span }, context);
+      record(rootOf(statement.place)?.name ?? null, statement.place, kept, context);
+      return;
+    }
+    case 'update':
+      update(statement, context);
+      return;
+    case 'evaluate':
+      if (statement.expression.type.kind !== 'pointer') expressionOf(statement.expression, context);
+      return;
+    case 'if':
+      writeIf(statement, context);
+      return;
+    case 'loop':
+      writeLoop(statement, context);
+      return;
+    case 'switch':
+      writeSwitch(statement, context);
+      return;
+    case 'break':
+      writer.endRegion();
+      writer.line(exits.breaks);
+      return;
+    case 'continue':
+      writer.endRegion();
+      writer.line(exits.continues);
+      return;
+    case 'return': {
+      const result = statement.value ? expressionOf(statement.value, context) : [];
+      exits.returns(result, statement.value?.type ?? { kind: 'void' });
+      return;
+    }
+    case 'barrier': {
+      if (statement.scope === 'subgroup') return writeSubgroupBarrier(statement, context);
+      const point = context.pass.addSync({ kind: 'barrier', span: statement.span, name: '', width: 0, scalar: 'u32' });
+      writer.endRegion();
+      writer.line(`yield ${point};`);
+      return;
+    }
+    case 'subgroup-matrix-store':
+      throw new Error('A store of a subgroup matrix was lowered without the matrix.');
+  }
+}
+
+function writeSubgroupBarrier(statement: Statement, { pass, writer }: FunctionContext): void {
+  const point = pass.addSync({
+    kind: 'subgroup',
+    span: statement.span,
+    name: 'subgroupBarrier',
+    width: 0,
+    scalar: 'u32',
+  });
+  writer.endRegion();
+  writer.line(`yield ${point};`);
+}
+
+/** Gives a value its name: lets and parameters. A value that is indexed dynamically also goes to the stack. */
+export function defineValue(value: Value, parts: Components, context: FunctionContext): void {
+  const { writer, values, pass } = context;
+  const kept = parts.map((part) => writer.define(part));
+  values.set(value.id, kept);
+  const offset = pass.stackOffsetOf(value.id);
+  if (offset !== null) toStack(value.type, offset, kept, context);
+}
+
+function writeLet({ value, initializer, span }: Extract<Statement, { kind: 'let' }>, context: FunctionContext): void {
+  if (value.type.kind === 'pointer') {
+    context.pointers.set(value.id, pointerOf(initializer, context));
+    return;
+  }
+  defineValue(value, expressionOf(initializer, context), context);
+  record(value.name, { span, type: value.type }, context.values.get(value.id) ?? [], context);
+}
+
+function declare(
+  { variable, initializer, span }: Extract<Statement, { kind: 'declare' }>,
+  context: FunctionContext,
+): void {
+  const { pass, writer, registers } = context;
+  const leaves = leavesOf(variable.type);
+  const value = initializer
+    ? expressionOf(initializer, context)
+    : leaves.map(({ scalar }) => literal(scalar, scalar === 'bool' ? false : 0));
+  const kept = pass.variant.values ? value.map((part) => writer.keep(part)) : value;
+  const residence = pass.residenceOf(variable);
+  if (residence.kind === 'register') {
+    const names = leaves.map(({ scalar }, index): RegisterNames => {
+      const tagged = scalar !== 'bool' && pass.mayCarryTag(variable.id);
+      const watched = (scalar === 'i32' || scalar === 'u32') && pass.watchesExact(variable.id);
+      const part = watched ? writer.repeatable(kept[index]!) : kept[index]!;
+      const own = (prefix: string, code: string): string => {
+        const name = writer.fresh(prefix);
+        writer.declare(name, code);
+        return name;
+      };
+      const exact = watched ? own('x', exactOf(part, scalar)) : null;
+      return { value: own('r', part.code), tag: tagged ? own('q', part.tag) : '0', exact };
+    });
+    registers.set(variable.id, names);
+  } else {
+    const pointer = { root: variable, constant: 0, dynamic: null };
+    const node = { node: variable, span };
+    if (residence.kind === 'stack' && residence.logged) noteDeclaration(pointer, variable.type, node, context);
+    initialize(variable.id, residence, leaves.length, kept, initializer !== null, pointer, context);
+  }
+  if (initializer) record(variable.name, { span, type: variable.type }, kept, context);
+}
+
+/** Writes the start of the lives of the private variables. */
+export function initializePrivate(context: FunctionContext): void {
+  for (const variable of context.pass.program.variables) {
+    if (variable.space !== 'private') continue;
+    declare({ kind: 'declare', variable, initializer: variable.initializer, span: variable.nameSpan }, context);
+  }
+}
+
+/** Above this many scalars a variable is set to zero by one call instead of a store for each. */
+const fillLimit = 16;
+
+function initialize(
+  id: number,
+  residence: ReturnType<FunctionContext['pass']['residenceOf']>,
+  count: number,
+  value: Components,
+  given: boolean,
+  pointer: Parameters<typeof store>[0],
+  context: FunctionContext,
+): void {
+  const { writer, pass } = context;
+  if (residence.kind !== 'stack' || !pass.isRelevant(pointer.root)) return;
+  const zero = value.every(({ code }) => code === '0' || code === 'false');
+  if (zero && count > fillLimit) {
+    writer.line(`SI.fill(0, fp + ${residence.offset}, fp + ${residence.offset + count});`);
+    if (pass.mayCarryTag(id)) writer.line(`ST.fill(0, fp + ${residence.offset}, fp + ${residence.offset + count});`);
+    return;
+  }
+  if (given || !residence.logged) {
+    toStack(pointer.root.type, residence.offset, value, context);
+    if (pass.mayCarryTag(id) && value.every(({ tag }) => tag === '0')) {
+      writer.line(`ST.fill(0, fp + ${residence.offset}, fp + ${residence.offset + count});`);
+    }
+    return;
+  }
+  for (let index = 0; index < count; index++) writer.line(`SI[fp + ${residence.offset + index}] = 0;`);
+}
+
+function update(statement: Extract<Statement, { kind: 'update' }>, context: FunctionContext): void {
+  const { place, operator, value } = statement;
+  const { writer, pass } = context;
+  const pointer = pointerTo(place, context);
+  const right = expressionOf(value, context);
+  const left = load(pointer, place.type, { node: statement, span: place.span }, context);
+  const scalar = scalarOf(place.type);
+  const result =
+    matrixUpdate(operator, place.type, left, value.type, right, context) ??
+    pairwise(left, right, context).map(([a, b]) => {
+      if ((operator === '/' || operator === '%') && !isFloat(scalar)) noteDivision(b, statement, context);
+      return binaryComponent(operator, scalar, a, b, context);
+    });
+  const kept = pass.variant.values ? result.map((part) => writer.keep(part)) : result;
+  store(pointer, place.type, kept, { node: place, span: place.span }, context);
+  record(rootOf(place)?.name ?? null, place, kept, context);
+}
+
+function writeIf(statement: Extract<Statement, { kind: 'if' }>, context: FunctionContext): void {
+  const { writer } = context;
+  const condition = scalarExpression(statement.condition, context);
+  const then = writer.aside(() => writeStatements(statement.then, context)).lines;
+  const otherwise = writer.aside(() => writeStatements(statement.otherwise, context)).lines;
+  if (then.length === 0 && otherwise.length === 0) return;
+  writer.block(`if (${condition.code}) {`, () => writer.append(then), otherwise.length === 0 ? '}' : '} else {');
+  if (otherwise.length > 0) {
+    writer.append(otherwise);
+    writer.line('}');
+  }
+}
+
+function writeSwitch(statement: Extract<Statement, { kind: 'switch' }>, context: FunctionContext): void {
+  const { writer } = context;
+  const selector = scalarExpression(statement.selector, context);
+  const label = writer.fresh('S');
+  const inner: FunctionContext = { ...context, exits: { ...context.exits, breaks: `break ${label};` } };
+  writer.block(`${label}: switch (${selector.code}) {`, () => {
+    for (const { values, isDefault, body } of statement.clauses) {
+      const heads = [...values.map((value) => `case ${value | 0}:`), ...(isDefault ? ['default:'] : [])];
+      writer.block(`${heads.join(' ')} {`, () => {
+        writeStatements(body, inner);
+        writer.endRegion();
+        writer.line(`break ${label};`);
+      });
+    }
+  });
+}

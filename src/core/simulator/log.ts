@@ -1,0 +1,115 @@
+import type { WorkgroupLog } from './trace.js';
+import { logMark, regionLimit } from './writer.js';
+
+/** A list of integers in a typed array that grows. */
+class Column<T extends Uint16Array | Uint32Array> {
+  length = 0;
+  constructor(
+    private values: T,
+    private readonly make: (length: number) => T,
+  ) {}
+
+  push(value: number): void {
+    if (this.length === this.values.length) {
+      const larger = this.make(2 * this.length);
+      larger.set(this.values);
+      this.values = larger;
+    }
+    this.values[this.length++] = value;
+  }
+
+  set(index: number, value: number): void {
+    this.values[index] = value;
+  }
+
+  /** What was pushed since the last time. */
+  take(): T {
+    const taken = this.values.slice(0, this.length) as T;
+    this.length = 0;
+    return taken;
+  }
+}
+
+const words = (): Column<Uint32Array> => new Column(new Uint32Array(256), (length) => new Uint32Array(length));
+
+/** Collects the accesses of one workgroup after another. */
+export class AccessLog {
+  /** Where the generated code writes; `state[0]` says how many entries are filled. */
+  readonly site = new Uint16Array(logMark + regionLimit + 1);
+  readonly address = new Uint32Array(logMark + regionLimit + 1);
+  private full: { readonly site: Uint16Array; readonly address: Uint32Array }[] = [];
+  private emptied = 0;
+  private readonly start = words();
+  private readonly invocation = new Column(new Uint16Array(256), (length) => new Uint16Array(length));
+  private readonly epoch = words();
+  private readonly phase = words();
+
+  constructor(private readonly state: Int32Array) {}
+
+  /** Moves what was written so far elsewhere and begins the arrays anew. Returns the number of entries: none. */
+  readonly empty = (): number => {
+    const count = this.state[0]!;
+    this.full.push({ site: this.site.slice(0, count), address: this.address.slice(0, count) });
+    this.emptied += count;
+    this.state[0] = 0;
+    return 0;
+  };
+
+  /** The next accesses belong to this invocation, epoch and phase. */
+  begin(invocation: number, epoch: number, phase: number): void {
+    const at = this.emptied + this.state[0]!;
+    const last = this.start.length - 1;
+    if (last >= 0 && this.lastStart === at) {
+      this.invocation.set(last, invocation);
+      this.epoch.set(last, epoch);
+      this.phase.set(last, phase);
+      return;
+    }
+    this.lastStart = at;
+    this.start.push(at);
+    this.invocation.push(invocation);
+    this.epoch.push(epoch);
+    this.phase.push(phase);
+  }
+
+  private lastStart = -1;
+
+  /** The log of the workgroup that has just ended. */
+  take(workgroup: readonly [number, number, number], epochs: number): WorkgroupLog {
+    this.empty();
+    const count = this.emptied;
+    const site = new Uint16Array(count);
+    const address = new Uint32Array(count);
+    let at = 0;
+    for (const part of this.full) {
+      site.set(part.site, at);
+      address.set(part.address, at);
+      at += part.site.length;
+    }
+    // A last segment in which nothing happened is none.
+    if (this.start.length > 0 && this.lastStart === count) this.dropLast();
+    const segments = this.start.length;
+    this.full = [];
+    this.emptied = 0;
+    this.lastStart = -1;
+    return {
+      workgroup,
+      site,
+      address,
+      count,
+      segmentStart: this.start.take(),
+      segmentInvocation: this.invocation.take(),
+      segmentEpoch: this.epoch.take(),
+      segmentPhase: this.phase.take(),
+      segments,
+      epochs,
+    };
+  }
+
+  private dropLast(): void {
+    this.start.length--;
+    this.invocation.length--;
+    this.epoch.length--;
+    this.phase.length--;
+  }
+}

@@ -1,0 +1,70 @@
+import type { Program, Variable } from '../wgsl/program.js';
+import type { Residence, Variant } from './emit-context.js';
+import { leavesOf } from './flatten.js';
+import type { Tables } from './tables.js';
+import { rootOf, walkStatements } from './walk.js';
+
+/** Most scalars of a variable that is kept in registers. */
+const registerLimit = 64;
+
+/** Where the variables and indexed values of one text live. */
+export interface Residences {
+  readonly residenceOf: (variable: Variable) => Residence;
+  readonly stackOffsetOf: (valueId: number) => number | null;
+  readonly allocateStack: (scalars: number) => number;
+  readonly stackWords: () => number;
+}
+
+/**
+ * Decides for every variable whether it can live in JavaScript variables: it must be small, its address never taken and
+ * its parts never chosen by an index that is known only at run time.
+ */
+export function chooseResidences(program: Program, variant: Variant, tables: Tables): Residences {
+  const onStack = new Set<number>();
+  const initialized = new Set<number>();
+  const offsets = new Map<number, number>();
+  const values = new Map<number, number>();
+  let words = 0;
+  const allocate = (scalars: number): number => {
+    words += scalars;
+    return words - scalars;
+  };
+  for (const { initializer, id } of program.variables) if (initializer) initialized.add(id);
+  for (const { body } of program.functions) {
+    walkStatements(body, {
+      statement: (statement) => {
+        if (statement.kind === 'declare' && statement.initializer) initialized.add(statement.variable.id);
+      },
+      place: (place) => {
+        const root = rootOf(place);
+        if (place.kind === 'element' && place.index.kind !== 'constant' && root) onStack.add(root.id);
+      },
+      expression: (expression) => {
+        if (expression.kind === 'address') {
+          const root = rootOf(expression.place);
+          if (root) onStack.add(root.id);
+        }
+        if (expression.kind !== 'element' || expression.index.kind === 'constant') return;
+        const { base } = expression;
+        if (base.kind !== 'value' || base.type.kind === 'vector' || values.has(base.value.id)) return;
+        values.set(base.value.id, allocate(leavesOf(base.type).length));
+      },
+    });
+  }
+  return {
+    residenceOf: (variable) => {
+      const memory = tables.memoryOf(variable);
+      if (memory) return { kind: 'memory', ...memory };
+      const { id, space, type } = variable;
+      const logged = variant.faults && !initialized.has(id);
+      const count = leavesOf(type).length;
+      if (space === 'function' && !logged && !onStack.has(id) && count <= registerLimit) return { kind: 'register' };
+      const offset = offsets.get(id) ?? allocate(count);
+      offsets.set(id, offset);
+      return { kind: 'stack', offset, logged };
+    },
+    stackOffsetOf: (valueId) => values.get(valueId) ?? null,
+    allocateStack: allocate,
+    stackWords: () => words,
+  };
+}

@@ -1,0 +1,158 @@
+import type { Expression, FunctionDefinition, Place, Statement, Variable } from '../wgsl/program.js';
+
+/** What a walk is told of, each node before its parts. */
+export interface Visitor {
+  readonly statement?: (statement: Statement) => void;
+  readonly expression?: (expression: Expression) => void;
+  readonly place?: (place: Place) => void;
+}
+
+/** Visits every statement, expression and place of a function body. */
+export function walkStatements(statements: readonly Statement[], visitor: Visitor): void {
+  for (const statement of statements) walkStatement(statement, visitor);
+}
+
+function walkStatement(statement: Statement, visitor: Visitor): void {
+  visitor.statement?.(statement);
+  switch (statement.kind) {
+    case 'block':
+      walkStatements(statement.body, visitor);
+      return;
+    case 'declare':
+    case 'let':
+      if (statement.initializer) walkExpression(statement.initializer, visitor);
+      return;
+    case 'assign':
+    case 'update':
+      walkPlace(statement.place, visitor);
+      walkExpression(statement.value, visitor);
+      return;
+    case 'evaluate':
+      walkExpression(statement.expression, visitor);
+      return;
+    case 'if':
+      walkExpression(statement.condition, visitor);
+      walkStatements(statement.then, visitor);
+      walkStatements(statement.otherwise, visitor);
+      return;
+    case 'loop':
+      walkStatements(statement.init, visitor);
+      if (statement.condition) walkExpression(statement.condition, visitor);
+      walkStatements(statement.body, visitor);
+      walkStatements(statement.continuing, visitor);
+      if (statement.breakIf) walkExpression(statement.breakIf, visitor);
+      return;
+    case 'switch':
+      walkExpression(statement.selector, visitor);
+      for (const { body } of statement.clauses) walkStatements(body, visitor);
+      return;
+    case 'return':
+      if (statement.value) walkExpression(statement.value, visitor);
+      return;
+    case 'subgroup-matrix-store':
+      for (const argument of statement.args) walkExpression(argument, visitor);
+      return;
+    case 'break':
+    case 'continue':
+    case 'barrier':
+  }
+}
+
+/** The expressions that an expression is made of, and its place where it has one. */
+function partsOf(expression: Expression): {
+  readonly expressions: readonly Expression[];
+  readonly place: Place | null;
+} {
+  const just = (...expressions: Expression[]): { expressions: readonly Expression[]; place: null } => ({
+    expressions,
+    place: null,
+  });
+  switch (expression.kind) {
+    case 'constant':
+    case 'value':
+      return just();
+    case 'load':
+    case 'address':
+      return { expressions: [], place: expression.place };
+    case 'unary':
+    case 'convert':
+    case 'bitcast':
+      return just(expression.operand);
+    case 'binary':
+    case 'logical':
+      return just(expression.left, expression.right);
+    case 'construct':
+      return { expressions: expression.parts, place: null };
+    case 'element':
+      return just(expression.base, expression.index);
+    case 'member':
+    case 'swizzle':
+      return just(expression.base);
+    case 'array-length':
+    case 'uniform-load':
+      return just(expression.pointer);
+    case 'atomic':
+      return just(expression.pointer, ...expression.args);
+    case 'call':
+    case 'builtin':
+    case 'subgroup':
+    case 'subgroup-matrix':
+      return { expressions: expression.args, place: null };
+  }
+}
+
+/** Visits an expression and all its parts. */
+export function walkExpression(expression: Expression, visitor: Visitor): void {
+  visitor.expression?.(expression);
+  const { expressions, place } = partsOf(expression);
+  if (place) walkPlace(place, visitor);
+  for (const part of expressions) walkExpression(part, visitor);
+}
+
+function walkPlace(place: Place, visitor: Visitor): void {
+  visitor.place?.(place);
+  switch (place.kind) {
+    case 'variable':
+      return;
+    case 'dereference':
+      walkExpression(place.pointer, visitor);
+      return;
+    case 'element':
+      walkPlace(place.base, visitor);
+      walkExpression(place.index, visitor);
+      return;
+    case 'member':
+      walkPlace(place.base, visitor);
+  }
+}
+
+/** The variable a place lies in, or null where that is known only through a pointer. */
+export function rootOf(place: Place): Variable | null {
+  switch (place.kind) {
+    case 'variable':
+      return place.variable;
+    case 'dereference':
+      return place.pointer.kind === 'address' ? rootOf(place.pointer.place) : null;
+    case 'element':
+    case 'member':
+      return rootOf(place.base);
+  }
+}
+
+/** Ids of the functions that wait for other invocations somewhere, themselves or in functions they call. */
+export function synchronizingFunctions(functions: readonly FunctionDefinition[]): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (const { id, body } of functions) {
+    walkStatements(body, {
+      statement: ({ kind }) => {
+        if (kind === 'barrier' || kind === 'subgroup-matrix-store') found.add(id);
+      },
+      expression: (expression) => {
+        const { kind } = expression;
+        if (kind === 'subgroup' || kind === 'uniform-load' || kind === 'subgroup-matrix') found.add(id);
+        if (kind === 'call' && found.has(expression.function.id)) found.add(id);
+      },
+    });
+  }
+  return found;
+}
