@@ -217,6 +217,7 @@ function geometry(name: string, args: readonly TypedConstant[], scalar: AnyScala
   const scalarOne = (value: number): TypedConstant => ({ type: { kind: 'scalar', scalar }, value });
   const [a, b, c] = args;
   const size = (value: Folded): number => {
+    if (typeof value !== 'object') return Math.abs(Number(value));
     const parts = list(value);
     return Number(settle(Math.sqrt(Number(foldDot(parts, parts, scalar))), scalar));
   };

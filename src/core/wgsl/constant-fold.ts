@@ -77,9 +77,22 @@ function convertedScalar(value: Folded, from: AnyScalar, to: AnyScalar): Folded 
   return to === 'abstract-int' || to === 'bool' ? value : settle(Number(value), to);
 }
 
+/** Lists that were converted, by the type they were converted to: a table is one list wherever it is used. */
+const converted = new WeakMap<readonly Folded[], Map<string, Folded>>();
+
 /** A constant taken as another type by the conversions that need not be written; types as `converts` allows them. */
 export function convertedConstant({ type, value }: TypedConstant, to: AnyType): Folded {
   if (sameType(type, to)) return value;
+  if (typeof value !== 'object') return convertedParts({ type, value }, to);
+  const known = converted.get(value) ?? new Map<string, Folded>();
+  converted.set(value, known);
+  const key = typeText(to);
+  const result = known.get(key) ?? convertedParts({ type, value }, to);
+  known.set(key, result);
+  return result;
+}
+
+function convertedParts({ type, value }: TypedConstant, to: AnyType): Folded {
   const [from, target] = [scalarOf(type), scalarOf(to)];
   if (from !== null && target !== null) return mapLeaves(value, (leaf) => convertedScalar(leaf, from, target));
   const parts = value as readonly Folded[];

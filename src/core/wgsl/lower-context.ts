@@ -47,6 +47,8 @@ export interface Lowering {
   /** Does one step further down, unless that is too deep. `at` is where the code for it stands. */
   nested<T>(at: CodeRange, step: () => T): T;
   report(diagnostic: Diagnostic): void;
+  /** Whether anything was reported: then what follows from it need not be. */
+  hasErrors(): boolean;
 }
 
 /** Stops at an error of types: a program that no device takes either. `at` is a place in the kernel file. */

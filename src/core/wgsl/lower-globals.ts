@@ -3,7 +3,7 @@ import { type AnyType, concreteType, isConstructible, scalarType, typeText } fro
 import { castConstant, settle } from './constant-fold.js';
 import { folding, type Lowering, reject, unsupported } from './lower-context.js';
 import { type Constant, constant, expressionOf, loaded } from './lower-operands.js';
-import { asDeclared } from './lower-statements.js';
+import { asDeclared } from './lower-declarations.js';
 import { attributeInteger, storedType } from './lower-types.js';
 import type { Expression, SubgroupMatrixType, Variable } from './program.js';
 import type { WgslType } from './types.js';

@@ -1,45 +1,33 @@
 import type {
   AssignElem,
+  BreakElem,
   CallElem,
+  FnElem,
   ForElem,
   IfElem,
   LoopElem,
   Statement as StatementElem,
   SwitchElem,
-  VarElem,
 } from 'wesl/core';
 import type { Span } from '../diagnostic.js';
-import { type AnyType, concreteType, converts, isConstructible, sameType, typeText } from './abstract-types.js';
+import { type AnyType, isConstructible, sameType, typeText } from './abstract-types.js';
+import { neverEnds } from './control-flow.js';
 import { builtinCall, builtinName } from './lower-calls.js';
 import { type Lowering, reject, Rejection, unsupported } from './lower-context.js';
-import {
-  type Constant,
-  convertedTo,
-  expressionOf,
-  loaded,
-  memoryOf,
-  type Operand,
-  spanOf,
-  typeOf,
-} from './lower-operands.js';
+import { type Constant, expressionOf, loaded, memoryOf, type Operand, spanOf, typeOf } from './lower-operands.js';
 import { binaryTypes, booleanOperand } from './lower-operators.js';
+import { asDeclared, checkAssertion, lowerConst, lowerLet, lowerVariable } from './lower-declarations.js';
 import { lowerSubgroupMatrixStore } from './lower-subgroup-matrix.js';
-import { storedType } from './lower-types.js';
-import type {
-  BinaryOperator,
-  Expression,
-  Place,
-  Statement,
-  SubgroupMatrixType,
-  ValueType,
-  Variable,
-} from './program.js';
-import type { WgslType } from './types.js';
+import type { BinaryOperator, Expression, Place, Statement, ValueType } from './program.js';
 
 /** What the statements of a function have to know of it. */
 export interface FunctionScope {
   readonly lowering: Lowering;
   readonly result: ValueType;
+  /** What a `break` here would end, and whether there is a loop to `continue`. */
+  readonly breaks: 'loop' | 'switch' | null;
+  readonly continues: boolean;
+  readonly inContinuing: boolean;
 }
 
 const barriers: Readonly<Record<string, 'workgroup' | 'storage' | 'subgroup'>> = {
@@ -97,7 +85,7 @@ function lowerStatement(scope: FunctionScope, elem: StatementElem): Statement | 
       return lowerFor(scope, elem, span);
     case 'while': {
       const condition = conditionOf(lowering, elem.condition);
-      const body = lowerBlock(scope, elem.body.body);
+      const body = lowerBlock(loopScope(scope), elem.body.body);
       return { kind: 'loop', init: [], condition, body, continuing: [], breakIf: null, span };
     }
     case 'loop':
@@ -105,10 +93,13 @@ function lowerStatement(scope: FunctionScope, elem: StatementElem): Statement | 
     case 'switch':
       return lowerSwitch(scope, elem, span);
     case 'return':
+      if (scope.inContinuing) return reject(span, 'continuing cannot return.', 'Return in the body of the loop.');
       return { kind: 'return', value: lowerResult(scope, elem.value, span), span };
     case 'break':
+      return lowerBreak(scope, elem, span);
     case 'continue':
-      return { kind: elem.kind, span };
+      if (scope.continues) return { kind: 'continue', span };
+      return reject(span, 'There is no loop here to continue.', 'Put it into the body of a loop.');
     case 'continuing':
       return reject(span, 'continuing stands outside of a loop.', 'Put it at the end of the body of a loop.');
     case 'discard':
@@ -116,100 +107,16 @@ function lowerStatement(scope: FunctionScope, elem: StatementElem): Statement | 
   }
 }
 
+function lowerBreak(scope: FunctionScope, elem: BreakElem, span: Span): Statement {
+  if (elem.condition !== undefined) {
+    return reject(span, 'break if stands last in continuing and nowhere else.', 'Write if (…) { break; }.');
+  }
+  if (scope.breaks !== null) return { kind: 'break', span };
+  return reject(span, 'There is no loop or switch here to end.', 'Put it into the body of a loop.');
+}
+
 const conditionOf = (lowering: Lowering, elem: Parameters<Lowering['operand']>[0]): Expression =>
   expressionOf(booleanOperand(lowering.operand(elem)));
-
-/** The type that a declaration gives or, where it gives none, that its initializer has. */
-function declaredType(
-  lowering: Lowering,
-  elem: VarElem | Extract<StatementElem, { kind: 'let' }>,
-  initial: Operand | null,
-  span: Span,
-): AnyType {
-  const { typeRef } = elem.name;
-  if (typeRef !== undefined) return lowering.type(typeRef);
-  if (initial !== null) return concreteType(typeOf(initial));
-  return reject(span, `${elem.name.decl.ident.originalName} has neither a type nor a value.`, 'Give it a type.');
-}
-
-function lowerVariable(lowering: Lowering, elem: VarElem, span: Span): Statement {
-  const { decl } = elem.name;
-  const space = elem.template?.[0]?.name ?? 'function';
-  if (space !== 'function') {
-    const remedy = 'Declare it outside of the function.';
-    return reject(span, `A var of address space ${space} cannot stand in a function.`, remedy);
-  }
-  const initial = elem.init === undefined ? null : loaded(lowering.operand(elem.init));
-  const type = declaredType(lowering, elem, initial, span);
-  const variable: Variable = {
-    id: lowering.newId(),
-    name: decl.ident.originalName,
-    space: 'function',
-    access: 'read_write',
-    type: variableType(type, lowering.span(decl)),
-    binding: null,
-    initializer: null,
-    span,
-    nameSpan: lowering.span(decl),
-  };
-  const initializer = initial === null ? null : expressionOf(initial, type);
-  lowering.bind(decl.ident, { kind: 'variable', variable });
-  return { kind: 'declare', variable, initializer, span };
-}
-
-function variableType(type: AnyType, span: Span): WgslType | SubgroupMatrixType {
-  if (type.kind === 'subgroup-matrix') return type;
-  if (isConstructible(type)) return storedType(type, span);
-  return reject(span, `A var of a function cannot be of type ${typeText(type)}.`, 'Use a type of a fixed size.');
-}
-
-function lowerLet(lowering: Lowering, elem: Extract<StatementElem, { kind: 'let' }>, span: Span): Statement {
-  const { decl } = elem.name;
-  if (elem.init === undefined) {
-    return reject(span, `${decl.ident.originalName} has no value.`, 'Write = and a value after it.');
-  }
-  const initial = loaded(lowering.operand(elem.init));
-  const initializer = expressionOf(initial, declaredType(lowering, elem, initial, span));
-  if (initializer.type.kind === 'void') return reject(span, 'This call gives no value.', 'Call it without let.');
-  const value = {
-    id: lowering.newId(),
-    name: decl.ident.originalName,
-    type: initializer.type,
-    nameSpan: lowering.span(decl),
-  };
-  lowering.bind(decl.ident, { kind: 'value', value });
-  return { kind: 'let', value, initializer, span };
-}
-
-/** Binds a `const` of a module or a function to its value. */
-export function lowerConst(lowering: Lowering, elem: Extract<StatementElem, { kind: 'const' }>): void {
-  const { decl, typeRef } = elem.name;
-  const span = lowering.span(decl);
-  const name = decl.ident.originalName;
-  if (elem.init === undefined) return reject(span, `${name} has no value.`, 'Write = and a value after it.');
-  const value = loaded(lowering.operand(elem.init));
-  if (value.kind !== 'constant') {
-    return reject(spanOf(value), `The value of ${name} is known only when the kernel runs.`, 'Use let.');
-  }
-  const constant = typeRef === undefined ? value : asDeclared(value, lowering.type(typeRef));
-  lowering.bind(decl.ident, { kind: 'constant', constant: { type: constant.type, value: constant.value } });
-}
-
-/** A constant taken as the type its declaration gives it. */
-export function asDeclared(value: Constant, type: AnyType): Constant {
-  if (converts(value.type, type)) return convertedTo(value, type);
-  const [found, asked] = [typeText(value.type), typeText(type)];
-  return reject(value.span, `This is of type ${found}, and ${asked} is declared.`, `Convert it: ${asked}(…).`);
-}
-
-/** Stops at a `const_assert` that does not hold. */
-export function checkAssertion(lowering: Lowering, elem: Extract<StatementElem, { kind: 'assert' }>): void {
-  const condition = booleanOperand(lowering.operand(elem.expression));
-  const span = lowering.span(elem);
-  if (condition.kind !== 'constant') {
-    reject(span, 'What const_assert asserts must be constant.', 'Use const and override values.');
-  } else if (condition.value !== true) reject(span, 'This assertion does not hold.', 'Change what it is about.');
-}
 
 /** A place that may be written to. */
 function writablePlace(operand: Operand): Place {
@@ -218,7 +125,9 @@ function writablePlace(operand: Operand): Place {
   }
   const { place } = operand;
   if (memoryOf(place).access === 'read') {
-    return reject(place.span, 'This memory can only be read.', 'Declare it var<storage, read_write>.');
+    const isUniform = memoryOf(place).space === 'uniform';
+    const remedy = isUniform ? 'Write to a storage buffer.' : 'Declare it var<storage, read_write>.';
+    return reject(place.span, 'This memory can only be read.', remedy);
   }
   if (!isConstructible(place.type)) {
     const what = typeText(place.type);
@@ -286,22 +195,25 @@ function lowerIf(scope: FunctionScope, elem: IfElem, span: Span): Statement {
   return { kind: 'if', condition, then, otherwise, span };
 }
 
+const loopScope = (scope: FunctionScope): FunctionScope => ({ ...scope, breaks: 'loop', continues: true });
+
 function lowerFor(scope: FunctionScope, elem: ForElem, span: Span): Statement {
   const init = elem.init === undefined ? [] : lowerBlock(scope, [elem.init]);
   const condition = elem.condition === undefined ? null : conditionOf(scope.lowering, elem.condition);
-  const body = lowerBlock(scope, elem.body.body);
+  const body = lowerBlock(loopScope(scope), elem.body.body);
   const continuing = elem.update === undefined ? [] : lowerBlock(scope, [elem.update]);
   return { kind: 'loop', init, condition, body, continuing, breakIf: null, span };
 }
 
 function lowerLoop(scope: FunctionScope, elem: LoopElem, span: Span): Statement {
   const body = lowerBlock(
-    scope,
+    loopScope(scope),
     elem.body.body.filter((statement) => statement.kind !== 'continuing'),
   );
   const { continuing } = elem;
   const last = continuing === undefined ? [] : continuing.body.body.filter((statement) => !isBreakIf(statement));
-  const after = lowerBlock(scope, last);
+  const inContinuing = { ...scope, breaks: null, continues: false, inContinuing: true };
+  const after = lowerBlock(inContinuing, last);
   const breakIf = continuing?.breakIf === undefined ? null : conditionOf(scope.lowering, continuing.breakIf);
   return { kind: 'loop', init: [], condition: null, body, continuing: after, breakIf, span };
 }
@@ -321,7 +233,7 @@ function lowerSwitch(scope: FunctionScope, elem: SwitchElem, span: Span): Statem
   const clauses = elem.clauses.map((clause, index) => {
     const values = cases[index]!.flatMap((value) => (value === null ? [] : [integerOf(value, type)]));
     const isDefault = clause.selectors.includes('default');
-    return { values, isDefault, body: lowerBlock(scope, clause.body.body) };
+    return { values, isDefault, body: lowerBlock({ ...scope, breaks: 'switch' }, clause.body.body) };
   });
   if (clauses.filter((clause) => clause.isDefault).length !== 1) {
     return reject(span, 'A switch needs exactly one default.', 'Add default: {}.');
@@ -352,4 +264,19 @@ function lowerResult(
   }
   if (result.kind === 'void') return reject(span, 'This function returns no value.', 'Leave the value out.');
   return expressionOf(lowering.operand(value), result);
+}
+
+/** The statements of a function, which must end in a return where it has a result. */
+export function lowerBody(lowering: Lowering, result: ValueType, elem: FnElem): Statement[] {
+  const scope = { lowering, result, breaks: null, continues: false, inContinuing: false };
+  const body = lowerBlock(scope, elem.body.body);
+  if (result.kind !== 'void' && !neverEnds(body) && !lowering.hasErrors()) {
+    const name = elem.name.ident.originalName;
+    return reject(
+      lowering.span(elem.name),
+      `${name} can end without a value.`,
+      `Return a ${typeText(result)} at its end.`,
+    );
+  }
+  return body;
 }

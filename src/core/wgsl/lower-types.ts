@@ -1,7 +1,7 @@
 import type { AttributeElem, ExpressionElem, StructElem, TypeRefElem } from 'wesl/core';
 import type { Span } from '../diagnostic.js';
 import { type AnyMember, type AnyType, scalarType, typeText, vectorType, type Width } from './abstract-types.js';
-import { type Lowering, reject, unsupported } from './lower-context.js';
+import { type Lowering, reject, Rejection, unsupported } from './lower-context.js';
 import { isRuntimeSized } from './layout.js';
 import { typeOf } from './lower-operands.js';
 import type { AddressSpace, PointerType, SubgroupMatrixType } from './program.js';
@@ -19,6 +19,7 @@ export function resolveType(lowering: Lowering, ref: TypeRefElem): AnyType {
   const span = lowering.span(ref);
   if (entity !== null) {
     if (entity.kind === 'type') return entity.type;
+    if (entity.kind === 'broken') throw new Rejection(null);
     return reject(span, `${ref.name.originalName} is not a type.`, 'Name a type here.');
   }
   const name = ref.name.originalName;
@@ -27,6 +28,9 @@ export function resolveType(lowering: Lowering, ref: TypeRefElem): AnyType {
   if (type !== null) return type;
   if (/^(?:texture|sampler)/.test(name)) {
     return unsupported(span, `The simulator has no ${name}.`, 'Pass the data in a storage or uniform buffer.');
+  }
+  if (/^(?:vec[234]|mat[234]x[234]|array|atomic|ptr)$/.test(name)) {
+    return reject(span, `The type ${name} needs other parameters.`, 'Write, for example, vec4<f32> or atomic<u32>.');
   }
   return unsupported(span, `The simulator does not know the type ${name}.`, 'Use one of the types of WGSL.');
 }

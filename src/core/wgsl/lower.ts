@@ -11,11 +11,12 @@ import {
 import type { Diagnostic, Span } from '../diagnostic.js';
 import { type AnyType, typeText } from './abstract-types.js';
 import { type CodeRange, type Entity, type Lowering, reject, Rejection, unsupported } from './lower-context.js';
+import { checkAssertion, lowerConst } from './lower-declarations.js';
 import { lowerEntry } from './lower-entry.js';
 import { lowerExpression } from './lower-expressions.js';
 import { lowerGlobalVariable, lowerOverride } from './lower-globals.js';
 import type { Operand } from './lower-operands.js';
-import { checkAssertion, lowerBlock, lowerConst } from './lower-statements.js';
+import { lowerBody } from './lower-statements.js';
 import { resolveType, structType } from './lower-types.js';
 import type { FunctionDefinition, Program, Statement, Value, ValueType, Variable } from './program.js';
 import { findReferences } from './references.js';
@@ -60,20 +61,20 @@ export function lowerProgram(
   if (unclosed !== null) {
     return failed({ start: unclosed, end: unclosed + 2 }, 'This block comment has no end.', 'Close it with */.');
   }
+  let ast: WeslAST;
   try {
     const source = { modulePath: 'package::kernel', debugFilePath: 'kernel.wgsl', src: text };
-    const ast = parseSrcModule(source, { keepComments: false });
-    const [problem] = ast.diagnostics;
-    if (problem !== undefined) {
-      const [message, remedy] = syntaxRemedy(problem.message, text.slice(problem.start, problem.end));
-      return failed(problem, message, remedy);
-    }
-    return new ProgramLowering(ast, spanOf, constants).lower(entry);
-  } catch (error) {
-    // The parser throws where a text is nested beyond all reason, or runs out of stack over it.
-    const reason = error instanceof RangeError ? 'it is nested too deeply' : 'the parser gave up';
-    return failed({ start: 0, end: 1 }, `The simulator cannot read this text: ${reason}.`, 'Simplify it.');
+    ast = parseSrcModule(source, { keepComments: false });
+  } catch {
+    // The parser throws where a text is nested beyond all reason.
+    return failed({ start: 0, end: 1 }, 'The simulator cannot read this text.', 'Split its longest expressions.');
   }
+  const [problem] = ast.diagnostics;
+  if (problem !== undefined) {
+    const [message, remedy] = syntaxRemedy(problem.message, text.slice(problem.start, problem.end));
+    return failed(problem, message, remedy);
+  }
+  return new ProgramLowering(ast, spanOf, constants).lower(entry);
 }
 
 /**
@@ -144,6 +145,10 @@ class ProgramLowering implements Lowering {
 
   report(diagnostic: Diagnostic): void {
     if (this.diagnostics.length < mostDiagnostics) this.diagnostics.push(diagnostic);
+  }
+
+  hasErrors(): boolean {
+    return this.diagnostics.length > 0;
   }
 
   newId(): number {
@@ -264,7 +269,7 @@ class ProgramLowering implements Lowering {
       return value;
     });
     const result: ValueType = elem.returnType === undefined ? { kind: 'void' } : this.valueType(elem.returnType);
-    const body: Statement[] = lowerBlock({ lowering: this, result }, elem.body.body);
+    const body: Statement[] = lowerBody(this, result, elem);
     const { name } = elem;
     const id = this.newId();
     return {
