@@ -37,6 +37,7 @@ export function siteOf(bytes: number, more: Partial<Site> = {}): Site {
     kind: 'read',
     space: 'storage',
     variable: 'q',
+    variableId: 0,
     buffer: more.space === 'workgroup' ? null : 0,
     bytes,
     span: { start: 0, end: 1 },
@@ -53,8 +54,11 @@ export function simulationOf(
   subgroupSize = 32,
 ): Simulation {
   const siteCounts = new Float64Array(sites.length);
-  for (const { site } of logs) for (const index of site) siteCounts[index]!++;
-  const invocations = 1 + Math.max(0, ...logs.flatMap(({ segmentInvocation }) => [...segmentInvocation]));
+  let invocations = 1;
+  for (const { site, segmentInvocation } of logs) {
+    for (const index of site) siteCounts[index]!++;
+    for (const invocation of segmentInvocation) invocations = Math.max(invocations, invocation + 1);
+  }
   const pass: PassTrace = {
     entry: 'main',
     workgroups: [logs.length, 1, 1],

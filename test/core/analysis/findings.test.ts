@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import { sourceLines } from '../../../src/core/analysis/context.js';
+import { buildLedger } from '../../../src/core/analysis/ledger-build.js';
+import type { Ledger, TrafficFinding } from '../../../src/core/analysis/ledger.js';
+import { builtInText, plannedKernel } from './planned.js';
+import { simulatedContext } from './simulated.js';
+
+/** A kernel of 64 workgroups of 64 invocations over 256 tokens with heads of 16 numbers: one number each. */
+function kernelOf(body: string, declarations = '', frontMatter = ''): string {
+  return `/*---
+mechanism: linear-attention
+shape: { batch: 1, heads: 1, seqlen: 256, headDim: 16 }
+${frontMatter === '' ? 'passes: [{ entry: main, workgroups: [64, 1, 1] }]' : frontMatter}
+---*/
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<f32>;
+@group(0) @binding(2) var<storage, read> v: array<f32>;
+@group(0) @binding(3) var<storage, read_write> o: array<f32>;
+${declarations}
+@compute @workgroup_size(64)
+fn main(
+  @builtin(global_invocation_id) id: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+  @builtin(workgroup_id) group: vec3<u32>,
+) {
+  let i = id.x;
+${body}
+}
+`;
+}
+
+function ledgerOf(text: string): Ledger {
+  return buildLedger(simulatedContext(plannedKernel(text), 'all'));
+}
+
+/** Code and line of each finding, the most bytes first; 0 where it has no place. */
+function findingsOf(text: string): readonly (readonly [code: string, line: number])[] {
+  const { lineAt } = sourceLines(text);
+  return ledgerOf(text).findings.map(({ code, span }) => [code, span ? lineAt(span.start) : 0] as const);
+}
+
+/** The line of `text` that holds `part`. */
+const lineWith = (text: string, part: string): number => text.slice(0, text.indexOf(part)).split('\n').length;
+
+function findingOf(text: string, code: TrafficFinding['code']): TrafficFinding {
+  const found = ledgerOf(text).findings.find((finding) => finding.code === code);
+  if (!found) throw new Error(`There is no finding "${code}".`);
+  return found;
+}
+
+describe('findings', () => {
+  it('are none where each byte moves once', () => {
+    const ledger = ledgerOf(kernelOf('  o[i] = q[i] * k[i] + v[i];'));
+    expect(ledger.findings).toEqual([]);
+    expect(ledger.totals).toMatchObject({ requestedBytes: 4 * 16384, transferredBytes: 4 * 16384 });
+    expect(ledger.tensors.map(({ rereadFactor, coalescing }) => [rereadFactor, coalescing])).toEqual([
+      [1, 1],
+      [1, 1],
+      [1, 1],
+      [1, 1],
+    ]);
+    expect(ledger.sentence).toBe(
+      '64 KiB move to and from device memory, 1 times the compulsory 64 KiB. Nothing stands out that could be saved.',
+    );
+  });
+
+  it('name rows that neighbouring invocations read side by side', () => {
+    const text = kernelOf(`  var sum = 0.0;
+  if (i < 256u) {
+    for (var d = 0u; d < 16u; d++) {
+      sum += q[16u * i + d];
+    }
+    o[i] = sum * k[i] * v[i];
+  }`);
+    const finding = findingOf(text, 'uncoalesced');
+    expect(text.slice(finding.span!.start, finding.span!.end)).toBe('q[16u * i + d]');
+    // 256 rows × 16 numbers, each in a sector of its own.
+    expect(finding.message).toBe(
+      `Line ${lineWith(text, 'sum += q')} reads q with 13 % of the sectors used: 128 KiB move for 16 KiB (neighbouring invocations are 64 B apart).`,
+    );
+    expect(finding.bytes).toBe((128 - 16) * 1024);
+    expect(finding.remedy).toContain('vec4');
+  });
+
+  it('tell reading again within a workgroup from reading by many', () => {
+    const within = kernelOf(`  var sum = 0.0;
+  for (var j = 0u; j < 32u; j++) {
+    sum += q[i];
+  }
+  o[i] = sum + k[i] + v[i];`);
+    expect(findingOf(within, 'reread').message).toBe(
+      'Each workgroup of "main" reads every byte of q that it needs 32 times: 512 KiB move where 16 KiB would do.',
+    );
+    const between = kernelOf(`  var sum = 0.0;
+  for (var j = lane; j < 4096u; j += 64u) {
+    sum += k[j];
+  }
+  o[i] = sum + q[i] + v[i];`);
+    expect(findingOf(between, 'reread')).toMatchObject({
+      severity: 'info',
+      message: 'Every byte of k is read by 64 workgroups of "main" on average, 1 MiB for 16 KiB.',
+    });
+  });
+
+  it('do not take a broadcast for waste', () => {
+    const text = kernelOf(`  o[i] = q[i] + k[group.x] + v[i];`);
+    expect(findingsOf(text)).toEqual([]);
+  });
+
+  it('name narrow steps along a row that all invocations read', () => {
+    const text = kernelOf(`  var sum = 0.0;
+  for (var d = 0u; d < 16u; d++) {
+    sum += k[16u * (group.x % 16u) + d];
+  }
+  o[i] = sum + q[i] + v[i];`);
+    expect(findingsOf(text)).toContainEqual(['narrow-access', lineWith(text, 'sum += k')]);
+  });
+
+  it('name banks that are asked for several words', () => {
+    const text = kernelOf(
+      `  tile[lane * 32u] = q[i];
+  workgroupBarrier();
+  o[i] = tile[(63u - lane) * 32u] + k[i] + v[i];`,
+      'var<workgroup> tile: array<f32, 2048>;',
+    );
+    const conflicts = findingsOf(text).filter(([code]) => code === 'bank-conflict');
+    expect(conflicts.map(([, line]) => line).toSorted()).toEqual([
+      lineWith(text, 'tile[lane * 32u]'),
+      lineWith(text, 'tile[(63u'),
+    ]);
+    expect(ledgerOf(text).workgroup).toMatchObject({ readBytes: 16384, writtenBytes: 16384, bankConflict: 32 });
+    const padded = text.replaceAll('* 32u', '* 33u').replace('2048', '2112');
+    expect(ledgerOf(padded).workgroup.bankConflict).toBe(1);
+    expect(findingsOf(padded)).toEqual([]);
+  });
+
+  it('name workgroup memory that nobody shares', () => {
+    const text = kernelOf(
+      `  tile[lane] = q[i];
+  workgroupBarrier();
+  o[i] = tile[lane] + k[i] + v[i];`,
+      'var<workgroup> tile: array<f32, 64>;',
+    );
+    expect(findingsOf(text)).toEqual([['unused-staging', lineWith(text, 'tile[lane] =')]]);
+  });
+
+  it('name what passes hand on through device memory', () => {
+    const text = kernelOf(
+      '  sums[i] = q[i] * k[i];',
+      `@group(0) @binding(4) var<storage, read_write> sums: array<f32>;
+@compute @workgroup_size(64)
+fn finish(@builtin(global_invocation_id) id: vec3<u32>) {
+  o[id.x] = sums[id.x] + v[id.x];
+}`,
+      `scratch: { sums: "f32[4096]" }
+passes:
+  - { entry: main, workgroups: [64, 1, 1] }
+  - { entry: finish, workgroups: [64, 1, 1] }`,
+    );
+    const finding = findingOf(text, 'scratch-traffic');
+    expect(finding.message).toBe('sums, which the mathematics does not ask for, moves 32 KiB: 33 % of all bytes.');
+    expect(finding.bytes).toBe(2 * 16384);
+  });
+
+  it('name a workgroup that the others wait for', () => {
+    const text = kernelOf(`  var sum = 0.0;
+  for (var j = 0u; j < select(1u, 4096u, group.x == 5u); j += 64u) {
+    sum += k[j + lane];
+  }
+  o[i] = sum + q[i] + v[i];`);
+    expect(findingOf(text, 'imbalance').message).toContain('Workgroup (5, 0, 0) of "main"');
+  });
+});
+
+describe('lines', () => {
+  it('sum up the accesses of one kind to one variable', () => {
+    const text = kernelOf('  o[i] = q[i] + q[4095u - i] + k[i] + v[i];');
+    const line = ledgerOf(text).lines.find(({ variable }) => variable === 'q');
+    expect(line).toMatchObject({
+      line: lineWith(text, 'o[i] ='),
+      text: 'o[i] = q[i] + q[4095u - i] + k[i] + v[i];',
+      accesses: 8192,
+      requestedBytes: 32768,
+      transferredBytes: 32768,
+      efficiency: 1,
+      timesCompulsory: 2,
+    });
+  });
+});
+
+describe('heat', () => {
+  it('counts the reads of each element', () => {
+    const text = kernelOf('  o[i] = q[i] + select(0.0, k[i], i < 2048u) + v[i / 16u];');
+    const { heat } = ledgerOf(text);
+    const byTensor = new Map(heat.map((entry) => [entry.tensor, entry]));
+    expect(byTensor.get('q')).toMatchObject({ rows: 256, columns: 16, binRows: 4, binColumns: 1 });
+    expect(new Set(byTensor.get('q')!.reads)).toEqual(new Set([1]));
+    // WGSL evaluates both arguments of select: all of k is read.
+    expect(new Set(byTensor.get('k')!.reads)).toEqual(new Set([1]));
+    // The first 256 numbers of v, 16 times each: 16 of 256 rows, which are 4 of 64 bins high.
+    expect(byTensor.get('v')!.reads).toEqual(Array.from({ length: 64 * 16 }, (_, bin) => (bin < 4 * 16 ? 16 : 0)));
+  });
+});
+
+describe('built-in kernels', () => {
+  it.each([
+    ['softmax/naive.wgsl', ['uncoalesced', 'scratch-traffic']],
+    ['softmax/flash.wgsl', ['reread']],
+    ['linear/left-product.wgsl', ['reread']],
+    ['linear/right-product.wgsl', ['reread']],
+    ['lightning/lightning1.wgsl', ['reread']],
+    ['lightning/lightning2.wgsl', ['reread']],
+  ])('are told what %s could save', (name, codes) => {
+    const found = findingsOf(builtInText(name)).map(([code]) => code);
+    for (const code of codes) expect(found).toContain(code);
+    if (name !== 'softmax/naive.wgsl') expect(found).not.toContain('uncoalesced');
+    expect(found).not.toContain('unused-staging');
+  });
+});

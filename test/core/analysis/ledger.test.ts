@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { buildLedger, withScaling } from '../../../src/core/analysis/ledger-build.js';
+import type { Ledger } from '../../../src/core/analysis/ledger.js';
+import { builtInText, plannedKernel } from './planned.js';
+import { complete, tilings, type RequestedBytes } from './requested-bytes.js';
+import { simulatedContext } from './simulated.js';
+
+/** Requested bytes of every buffer but the uniform, as the ledger has them. */
+function requested(ledger: Ledger): RequestedBytes {
+  return Object.fromEntries(
+    ledger.tensors
+      .filter(({ role }) => role !== 'uniform')
+      .map(({ variable, readBytes, writtenBytes }) => [variable, [readBytes, writtenBytes]]),
+  );
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+describe.each(tilings)('requested bytes of $name', ({ text, cases, expected }) => {
+  it.each(cases)('are what its tiling asks for: $name', ({ sizes, options }) => {
+    const shape = complete(sizes);
+    const ledger = buildLedger(simulatedContext(plannedKernel(text, { ...shape }, options), 'none'));
+    const bytes = expected(shape, options);
+    expect(requested(ledger)).toEqual(bytes);
+    expect(ledger.totals.requestedBytes).toBe(sum(Object.values(bytes).flat()));
+    const lines = ledger.lines.filter(({ space }) => space === 'storage');
+    expect(sum(lines.map(({ requestedBytes }) => requestedBytes))).toBe(ledger.totals.requestedBytes);
+  });
+});
+
+describe('withScaling', () => {
+  const ledgerAt = (name: string, seqlen: number): Ledger =>
+    buildLedger(simulatedContext(plannedKernel(builtInText(name), { heads: 1, seqlen, headDim: 32 }), 'none'));
+
+  const scaled = (name: string, sizes: readonly number[]): Ledger => {
+    const points = sizes.map((size) => ({ size, ...ledgerAt(name, size).totals }));
+    return withScaling(ledgerAt(name, sizes[0]!), points);
+  };
+
+  it('finds that flash attention is nearly quadratic and lightning attention 2 linear in seqlen', () => {
+    // Tiles on the diagonal (flash) and the state (lightning) weigh more where seqlen is small.
+    expect(scaled('softmax/flash.wgsl', [512, 1024, 256]).scaling?.exponent).toBeCloseTo(1.83, 1);
+    expect(scaled('lightning/lightning2.wgsl', [512, 1024, 256]).scaling?.exponent).toBeCloseTo(1, 1);
+  });
+
+  it('puts the points in order and fits a power exactly', () => {
+    const point = (size: number): NonNullable<Ledger['scaling']>['points'][number] => ({
+      size,
+      compulsoryBytes: size,
+      requestedBytes: 3 * size ** 2.5,
+      transferredBytes: size,
+    });
+    const { scaling } = withScaling(ledgerAt('softmax/flash.wgsl', 32), [point(64), point(16), point(4096)]);
+    expect(scaling?.points.map(({ size }) => size)).toEqual([16, 64, 4096]);
+    expect(scaling?.exponent).toBeCloseTo(2.5, 12);
+  });
+});
+
+describe('a ledger of which only some workgroups were logged', () => {
+  it('has the same requested bytes, and nearly the same of the rest', () => {
+    const kernel = plannedKernel(builtInText('softmax/flash.wgsl'), { heads: 2, seqlen: 512, headDim: 32 });
+    const whole = buildLedger(simulatedContext(kernel, 'all'));
+    const part = buildLedger(simulatedContext(kernel, [0, 7, 15]));
+    expect(requested(part)).toEqual(requested(whole));
+    for (const [index, tensor] of whole.tensors.entries()) {
+      const other = part.tensors[index]!;
+      expect(other.transferredReadBytes).toBeCloseTo(tensor.transferredReadBytes, -1);
+      expect(other.coalescing).toBeCloseTo(tensor.coalescing ?? NaN, 1);
+    }
+    const rereads = (ledger: Ledger): (number | null)[] => ledger.tensors.map(({ rereadFactor }) => rereadFactor);
+    expect(rereads(part)).toEqual(rereads(whole));
+  });
+});

@@ -1,0 +1,51 @@
+import { analysisContext, type AnalysisContext } from '../../../src/core/analysis/context.js';
+import { createProvenance } from '../../../src/core/analysis/provenance.js';
+import { poisonTensor } from '../../../src/core/kernel/tensor.js';
+import { compileSimulation } from '../../../src/core/simulator/compile.js';
+import { simulate } from '../../../src/core/simulator/simulate.js';
+import type { PassRequest, Simulation } from '../../../src/core/simulator/trace.js';
+import type { PlannedKernel } from './planned.js';
+
+/** The bytes of each buffer of a plan before its first pass. */
+function initialBuffers({ plan, inputs }: PlannedKernel): ArrayBuffer[] {
+  return plan.buffers.map(({ variable, byteLength, content }) => {
+    if (content.kind === 'uniform') return new Uint8Array(content.bytes).buffer;
+    if (content.kind === 'scratch') return new ArrayBuffer(byteLength);
+    return inputs.get(variable)?.slice(0) ?? poisonTensor(content.view, byteLength);
+  });
+}
+
+/** Which workgroups of each pass to log; all others are counted. */
+export type Logged = 'all' | 'none' | readonly number[];
+
+/** Simulates every workgroup of a kernel. With `provenance` the recorder is in the context, with `faults` they are. */
+export function simulatedContext(
+  kernel: PlannedKernel,
+  logged: Logged,
+  { subgroupSize = 32, provenance = false, faults = false } = {},
+): AnalysisContext {
+  const { plan } = kernel;
+  const recording = { accesses: logged !== 'none', faults, provenance, values: false };
+  const result = compileSimulation(plan, recording);
+  if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
+  const recorder = provenance ? createProvenance(plan, kernel.mechanism) : null;
+  const requests = plan.passes.map(({ workgroups: [x, y, z] }): PassRequest => {
+    const all = Array.from({ length: x * y * z }, (_, index) => index);
+    const chosen = logged === 'all' ? all : logged === 'none' ? [] : all.filter((index) => logged.includes(index));
+    const counted = all.filter((index) => !chosen.includes(index));
+    return { logged: chosen, others: () => ({ followed: [], counted }) };
+  });
+  const input = { buffers: initialBuffers(kernel), requests, subgroupSize, provenance: recorder, watch: null };
+  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- what the simulator compiles is made to be run
+  const run = simulate(result.compiled, input, (code) => new Function(`return (${code});`)() as unknown);
+  const simulation = finish(run);
+  const { source, mechanism, computation } = kernel;
+  return analysisContext({ source, plan, mechanism, computation, simulation, provenance: recorder });
+}
+
+function finish(run: Generator<unknown, Simulation>): Simulation {
+  for (;;) {
+    const step = run.next();
+    if (step.done) return step.value;
+  }
+}
