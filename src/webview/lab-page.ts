@@ -4,14 +4,16 @@ import type { PanelSnapshot, Tab } from '../lab/panel.js';
 import type { Actions } from './actions.js';
 import { benchmarkView } from './benchmark/benchmark-view.js';
 import { compareView } from './compare/compare-view.js';
-import { forKernel, type PageState } from './page-state.js';
+import { forKernel, tabs, type PageState } from './page-state.js';
+import { scheduleView } from './schedule/schedule-view.js';
 import { header, jobButtons, progressLine } from './shell/header.js';
 import { announcement } from './shell/headline.js';
 import { machineLine } from './shell/machine-line.js';
 import { runNote } from './shell/run-note.js';
 import { noKernel, notes } from './shell/states.js';
 import { setStrings, t } from './strings.js';
-import { codicon, progressRing, tabs } from './toolkit.js';
+import { codicon, progressRing, tabs as tabRow } from './toolkit.js';
+import { trafficView } from './traffic/traffic-view.js';
 
 /** The Kernel Lab's page. It shows the host's snapshot; its own are only what is looked at and how far a job is. */
 export class LabPage extends LitElement {
@@ -102,7 +104,7 @@ export class LabPage extends LitElement {
 
   private results(snapshot: PanelSnapshot): TemplateResult {
     const { tab } = this.state;
-    return tabs({
+    return tabRow({
       label: t('Results'),
       active: tab,
       tabs: [
@@ -112,12 +114,22 @@ export class LabPage extends LitElement {
           view: tab === 'compare' ? compareView(snapshot, this.state, this.actions) : html``,
         },
         {
+          id: 'schedule',
+          title: t('Tile schedule'),
+          view: tab === 'schedule' ? scheduleView(snapshot, this.state, this.actions) : html``,
+        },
+        {
+          id: 'traffic',
+          title: t('Memory traffic'),
+          view: tab === 'traffic' ? trafficView(snapshot, this.state, this.actions) : html``,
+        },
+        {
           id: 'benchmark',
           title: t('Benchmark'),
           view: tab === 'benchmark' ? benchmarkView(snapshot, this.actions) : html``,
         },
       ],
-      onChange: (id) => this.turnTo(id === 'benchmark' ? 'benchmark' : 'compare'),
+      onChange: (id) => this.turnTo(tabs.find((tab) => tab === id) ?? 'compare'),
     });
   }
 

@@ -13,10 +13,18 @@ import { ErrorHistogramPicture } from './picture/error-histogram.js';
 import { HeatMap } from './picture/heat-map.js';
 import { PlanePicker } from './picture/plane-picker.js';
 import { RowCurves } from './picture/row-curves.js';
+import { TileSchedule } from './schedule/tile-schedule.js';
+import { TileStage } from './schedule/tile-stage.js';
+import { TileTimeline } from './schedule/tile-timeline.js';
 import { ShapeBar } from './shell/shape-bar.js';
 import { createWorkerSimulator, simulatorScriptUrl } from './simulator-host.js';
 import { t } from './strings.js';
 import { registerControls } from './toolkit.js';
+import { ReadFigure } from './traffic/read-figure.js';
+import { ReadMap } from './traffic/read-map.js';
+import { ScalingChart } from './traffic/scaling-chart.js';
+import { TrafficFlow } from './traffic/traffic-flow.js';
+import { TrafficTable } from './traffic/traffic-table.js';
 import { acquireWindow } from './vscode-api.js';
 
 const elements: Readonly<Record<string, CustomElementConstructor>> = {
@@ -28,7 +36,15 @@ const elements: Readonly<Record<string, CustomElementConstructor>> = {
   'tilescope-map-figure': MapFigure,
   'tilescope-planes': PlanePicker,
   'tilescope-shape-bar': ShapeBar,
+  'tilescope-flow': TrafficFlow,
+  'tilescope-read-figure': ReadFigure,
+  'tilescope-read-map': ReadMap,
+  'tilescope-scaling': ScalingChart,
   'tilescope-strip': StripPlot,
+  'tilescope-tile-schedule': TileSchedule,
+  'tilescope-tile-stage': TileStage,
+  'tilescope-tile-timeline': TileTimeline,
+  'tilescope-traffic-table': TrafficTable,
   'tilescope-worst': WorstTable,
   'tilescope-lab': LabPage,
 };

@@ -13,10 +13,10 @@ export interface PageState {
   readonly worst: number;
   /** Pass of the tile schedule; null for the one that does most. */
   readonly pass: number | null;
-  /** Workgroup of the tile schedule as `x,y,z`; null for the first that was traced. */
+  /** Workgroup of the tile schedule as `x,y,z`; null for the middle one of those that were traced. */
   readonly workgroup: string | null;
-  /** Step of that workgroup, from 0. */
-  readonly step: number;
+  /** Step of that workgroup, from 0; null for the middle of its work, where there is most to see. */
+  readonly step: number | null;
   /** Whether the score square shows what became of each pair instead of what has been done up to the step. */
   readonly coverage: boolean;
   /** What the bands of the memory traffic are wide by. */
@@ -37,14 +37,15 @@ export const freshState: PageState = {
   worst: 0,
   pass: null,
   workgroup: null,
-  step: 0,
+  step: null,
   coverage: false,
   measure: 'requested',
   readTensor: null,
   readPlane: 0,
 };
 
-const tabs: readonly Tab[] = ['compare', 'schedule', 'traffic', 'benchmark'];
+/** The tabs in the order in which they stand. */
+export const tabs: readonly Tab[] = ['compare', 'schedule', 'traffic', 'benchmark'];
 
 /** Reads a saved state; whatever is missing or of another kind (an older version's) takes its fresh value. */
 export function readPageState(saved: unknown): PageState {
@@ -67,7 +68,7 @@ export function readPageState(saved: unknown): PageState {
     worst: index('worst') ?? 0,
     pass: index('pass'),
     workgroup: text('workgroup'),
-    step: index('step') ?? 0,
+    step: index('step'),
     coverage: fields.get('coverage') === true,
     measure: fields.get('measure') === 'transferred' ? 'transferred' : 'requested',
     readTensor: text('readTensor'),

@@ -126,6 +126,8 @@ export interface TextFieldSpec {
   readonly size: number;
   readonly disabled?: boolean;
   readonly hint?: string;
+  /** Shown in place of an empty text. */
+  readonly placeholder?: string;
   readonly onCommit: (value: string) => void;
   readonly onStep?: (direction: 1 | -1, value: string) => string;
 }
@@ -144,6 +146,7 @@ export function textField(spec: TextFieldSpec): TemplateResult {
   return html`<vscode-text-field
     id=${spec.id}
     size=${spec.size}
+    placeholder=${spec.placeholder ?? nothing}
     title=${spec.hint ?? nothing}
     ?disabled=${spec.disabled ?? false}
     .value=${spec.value}

@@ -10,6 +10,8 @@ export interface ChartSpec {
   readonly summary: string;
   readonly fileName: string;
   readonly picture: TemplateResult;
+  /** Controls between the title and the buttons. */
+  readonly controls?: TemplateResult;
   readonly table: PictureTable;
 }
 

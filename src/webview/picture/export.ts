@@ -85,7 +85,8 @@ function element(name: string, attributes: Readonly<Record<string, string>>): SV
   return made;
 }
 
-function pageBackground(): string {
+/** The colour behind everything on the page, which a picture in a file is drawn on. */
+export function pageBackground(): string {
   const value = getComputedStyle(document.documentElement).getPropertyValue('--vscode-editor-background').trim();
   return value === '' ? '#ffffff' : value;
 }

@@ -53,3 +53,15 @@ export const textureStrokes: Readonly<Record<Texture, readonly (readonly [number
   ],
   dots: [[2, 3, 4, 3]],
 };
+
+/** A pen whose drawing lies `dy` pixels further down, to put pictures below each other. */
+export function loweredPen(pen: Pen, dy: number): Pen {
+  const lowered = (box: Box): Box => ({ ...box, y: box.y + dy });
+  return {
+    fill: (box, colour, opacity) => pen.fill(lowered(box), colour, opacity),
+    texture: (box, texture, colour) => pen.texture(lowered(box), texture, colour),
+    outline: (box, colour, width, dash) => pen.outline(lowered(box), colour, width, dash),
+    line: (x1, y1, x2, y2, colour, opacity) => pen.line(x1, y1 + dy, x2, y2 + dy, colour, opacity),
+    text: (x, y, text, colour, style) => pen.text(x, y + dy, text, colour, style),
+  };
+}

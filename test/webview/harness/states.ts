@@ -1,5 +1,13 @@
 import type { PanelSnapshot } from '../../../src/lab/panel.js';
+import { flashTrace, lightningTrace } from './trace-fixtures.js';
 import { benchmarkReport, compareReport, failure, idle, kept, kernel, runReport, softwareGpu } from './fixtures.js';
+
+const flashKernel = {
+  ...kernel,
+  uri: 'file:///work/shaders/softmax/flash.wgsl',
+  name: 'flash.wgsl',
+  mechanismTitle: 'Softmax Attention',
+};
 
 /** The states of the panel by name, for tests and for pictures. */
 export const states: Readonly<Record<string, () => PanelSnapshot>> = {
@@ -24,6 +32,13 @@ export const states: Readonly<Record<string, () => PanelSnapshot>> = {
     device: softwareGpu,
   }),
   withheld: () => ({ ...idle, tab: 'benchmark', compare: kept(compareReport(true)) }),
+  'schedule-empty': () => ({ ...idle, tab: 'schedule' }),
+  schedule: () => ({ ...idle, tab: 'schedule', kernel: flashKernel, trace: kept(flashTrace()), cursorLine: 206 }),
+  'schedule-lightning': () => ({ ...idle, tab: 'schedule', trace: kept(lightningTrace()) }),
+  'schedule-missed': () => ({ ...idle, tab: 'schedule', kernel: flashKernel, trace: kept(flashTrace('missed')) }),
+  'schedule-stale': () => ({ ...idle, tab: 'schedule', kernel: flashKernel, trace: kept(flashTrace(), true) }),
+  traffic: () => ({ ...idle, tab: 'traffic', kernel: flashKernel, trace: kept(flashTrace()) }),
+  'traffic-lightning': () => ({ ...idle, tab: 'traffic', trace: kept(lightningTrace()) }),
   untrusted: () => ({ ...idle, trusted: false, device: null }),
   problems: () => ({
     ...idle,

@@ -1,0 +1,165 @@
+import type { Rect, ScheduleStep, ScheduleTensor } from '../../core/analysis/schedule.js';
+import { axisWord, formatBytes, formatCount, joined } from '../format.js';
+import type { PictureTable } from '../picture/figure.js';
+import { t } from '../strings.js';
+import { tensorHue } from '../picture/tensor-hue.js';
+import type { ScheduleModel } from './schedule-model.js';
+import { cellLooks, lookAt, type ScoreProgress } from './score-progress.js';
+
+/** First and last of a range [from, to): `64–127`, or the only one. */
+export function rangeText(from: number, to: number): string {
+  return to - from > 1 ? `${from}–${to - 1}` : String(from);
+}
+
+/** A rectangle of a tensor in words: `rows 64–127, columns 0–31`; whole axes are left out. */
+export function rectText(rect: Rect, tensor: Pick<ScheduleTensor, 'rows' | 'columns'> | undefined): string {
+  const rows = t('rows {0}', rangeText(rect.row0, rect.row1));
+  const whole = tensor && rect.column0 === 0 && rect.column1 === tensor.columns;
+  return whole ? rows : `${rows}, ${t('columns {0}', rangeText(rect.column0, rect.column1))}`;
+}
+
+/** What a step is, in a word or two. */
+export function kindWord(step: ScheduleStep): string {
+  const through = step.scores.some(({ by }) => by === 'state');
+  switch (step.kind) {
+    case 'load':
+      return t('load');
+    case 'store':
+      return t('store');
+    case 'compute':
+    case 'mixed':
+      if (through) return t('compute, through the state');
+      if (step.scores.length > 0) return t('compute, left product');
+      if (step.states.some(({ mode }) => mode === 'update')) return t('state update');
+      return step.kind === 'compute' ? t('compute') : t('load and compute');
+  }
+}
+
+/** The pairs a step forms, in words; null where it forms none. */
+export function scoreText(step: ScheduleStep): string | null {
+  const score = step.scores[0];
+  if (!score) return null;
+  const pairs = t(
+    'queries {0} × keys {1}',
+    rangeText(score.rect.row0, score.rect.row1),
+    rangeText(score.rect.column0, score.rect.column1),
+  );
+  return score.by === 'score' ? pairs : t('{0}, all at once through the state', pairs);
+}
+
+/** One sentence for a step, for the line under the pictures and for screen readers. */
+export function stepText(model: ScheduleModel, index: number): string {
+  const step = model.lane.schedule.steps[index]!;
+  const sizes = new Map(model.schedule.tensors.map((tensor) => [tensor.name, tensor]));
+  const moved = (mode: 'read' | 'write'): string =>
+    step.accesses
+      .filter((access) => access.mode === mode)
+      .map(({ tensor, rect }) => `${tensor} ${rectText(rect, sizes.get(tensor))}`)
+      .join('; ');
+  const parts = [
+    `${t('step {0} of {1}', index + 1, model.lane.schedule.steps.length)}: ${kindWord(step)}`,
+    moved('read') && t('reads {0}', moved('read')),
+    moved('write') && t('writes {0}', moved('write')),
+    scoreText(step),
+  ];
+  return parts.filter((part) => part !== '' && part !== null).join(' · ');
+}
+
+/** What became of the pairs under a point of the score square. */
+export function pairText(progress: ScoreProgress, query: number, key: number, time: number): string {
+  const cell = Math.floor(query / progress.cellQueries) * progress.columns + Math.floor(key / progress.cellKeys);
+  const look = lookAt(progress, cell, time);
+  const place = t('query {0} · key {1}', query, key);
+  return `${place}: ${lookWord(look)}`;
+}
+
+/** What a look of the score square says. */
+export function lookWord(look: number): string {
+  switch (look) {
+    case cellLooks.required:
+      return t('not done yet');
+    case cellLooks.score:
+      return t('computed once, by the left product');
+    case cellLooks.state:
+      return t('reached once, through the state');
+    case cellLooks.wasted:
+      return t('computed although the mask shuts it out');
+    case cellLooks.doubled:
+      return t('computed more than once');
+    case cellLooks.missed:
+      return t('never computed');
+    case cellLooks.untraced:
+      return t('belongs to a workgroup that was not traced');
+    default:
+      return t('shut out by the mask');
+  }
+}
+
+/** The steps of the chosen workgroup as a table. */
+export function stepTable(model: ScheduleModel): PictureTable {
+  const sizes = new Map(model.schedule.tensors.map((tensor) => [tensor.name, tensor]));
+  return {
+    header: [
+      t('step'),
+      t('epoch'),
+      t('phase'),
+      t('kind'),
+      t('reads'),
+      t('writes'),
+      t('holds'),
+      t('pairs'),
+      t('masked pairs'),
+      t('device accesses'),
+      t('workgroup accesses'),
+      t('line'),
+    ],
+    rows: model.lane.schedule.steps.map((step, i) => {
+      const moved = (mode: 'read' | 'write'): string =>
+        step.accesses
+          .filter((access) => access.mode === mode)
+          .map(({ tensor, rect, bytes }) => `${tensor} ${rectText(rect, sizes.get(tensor))} (${bytes} B)`)
+          .join('; ');
+      return [
+        i + 1,
+        step.epoch,
+        step.phase,
+        kindWord(step),
+        moved('read'),
+        moved('write'),
+        step.held.map(({ variable, tensor }) => `${variable}: ${tensor}`).join('; '),
+        scoreText(step) ?? '',
+        step.scores.reduce((sum, { masked }) => sum + masked, 0),
+        step.deviceAccesses,
+        step.workgroupAccesses,
+        step.line,
+      ];
+    }),
+  };
+}
+
+/** A tensor's plane in words: `batch 0 · head 3`. */
+export function tensorPlaneText(tensor: ScheduleTensor, plane: number): string {
+  const dims = tensor.dims.slice(0, -2);
+  const words: string[] = [];
+  let rest = plane;
+  for (const { name, size } of dims.toReversed()) {
+    if (size > 1) words.unshift(`${axisWord(name)} ${rest % size}`);
+    rest = Math.floor(rest / size);
+  }
+  return words.join(' · ');
+}
+
+/** The name under which held contents are drawn, and its hue. */
+export function heldHue(tensor: string): string {
+  return `hue-${tensorHue(tensor)}`;
+}
+
+/** Bytes as text. */
+export function bytesText(bytes: number): string {
+  return joined(formatBytes(bytes));
+}
+
+/** A count as text. */
+export function countText(count: number): string {
+  return formatCount(Math.round(count));
+}

@@ -1,0 +1,179 @@
+import type { Schedule, ScheduleStep, TileAccess } from '../../core/analysis/schedule.js';
+import type { Box, Pen } from '../picture/pen.js';
+import type { Palette } from './palette.js';
+import { areasOf, cellLooks, looksAt, type LookArea, type ScoreProgress } from './score-progress.js';
+import { pairBox, rectBox, type StageLayout, type TensorPlace } from './stage-layout.js';
+
+/** One moment of a schedule, as the stage shows it. */
+export interface StageMoment {
+  readonly schedule: Schedule;
+  readonly step: ScheduleStep;
+  /** End of the step on its lane's time axis. */
+  readonly time: number;
+  readonly progress: ScoreProgress | null;
+  /** Shows what became of each pair in the end instead of what has been done. */
+  readonly final: boolean;
+  /** The plane of each tensor that is looked at. */
+  readonly planes: ReadonlyMap<string, number>;
+  /** Accesses of the line at the cursor over the whole workgroup, each rectangle once. */
+  readonly lineAccesses: readonly TileAccess[];
+  /** Indices of the sites of the line at the cursor. */
+  readonly lineSites: ReadonlySet<number>;
+}
+
+/** Draws the tensors, the score square and what the step does. */
+export function paintStage(pen: Pen, layout: StageLayout, moment: StageMoment, palette: Palette): void {
+  for (const place of layout.places) paintTensor(pen, place, moment, palette);
+  if (layout.score && moment.progress) {
+    paintScores(pen, layout.score, moment, palette);
+    paintCurrent(pen, layout, moment, palette);
+  }
+}
+
+function paintTensor(pen: Pen, place: TensorPlace, moment: StageMoment, palette: Palette): void {
+  const { tensor, box } = place;
+  const hue = palette.tensor(tensor.name, tensor.role);
+  const plane = moment.planes.get(tensor.name) ?? 0;
+  pen.fill(box, hue, 0.1);
+  for (const access of moment.step.accesses) {
+    if (access.tensor !== tensor.name || access.plane !== plane) continue;
+    const tile = rectBox(place, access.rect);
+    if (access.mode === 'read') {
+      pen.fill(tile, hue, access.density < 0.99 ? 0.6 : 0.95);
+    } else {
+      pen.fill(tile, hue, 0.55);
+      pen.texture(tile, 'hatch', palette.text);
+      pen.outline(tile, palette.text, 1.5);
+    }
+    if (access.sites.some((site) => moment.lineSites.has(site))) pen.outline(grown(tile, 2), palette.focus, 2);
+  }
+  for (const held of moment.step.held) {
+    if (held.tensor !== tensor.name || held.plane !== plane || !held.rect) continue;
+    const tile = grown(rectBox(place, held.rect), 1);
+    pen.outline(tile, palette.ground, 3.5);
+    pen.outline(tile, palette.text, 1.5);
+  }
+  for (const access of moment.lineAccesses) {
+    if (access.tensor !== tensor.name || access.plane !== plane) continue;
+    pen.outline(rectBox(place, access.rect), palette.focus, 1, 3);
+  }
+  pen.outline(grown(box, 1), hue, 1);
+  paintName(pen, place, moment, palette);
+}
+
+function paintName(pen: Pen, { tensor, box, side }: TensorPlace, moment: StageMoment, palette: Palette): void {
+  const hue = palette.tensor(tensor.name, tensor.role);
+  if (side === 'above') {
+    pen.text(box.x, box.y - 6, tensor.name, hue, { strong: true });
+    pen.text(box.x + 7 * tensor.name.length + 8, box.y - 6, `${tensor.rows} × ${tensor.columns}`, palette.muted);
+  } else if (side === 'below') {
+    const y = box.y + box.height + 13;
+    pen.text(box.x, y, tensor.name, hue, { strong: true });
+    pen.text(box.x + 7 * tensor.name.length + 8, y, `${tensor.rows} × ${tensor.columns}`, palette.muted);
+  } else if (side === 'shelf') {
+    const planes = tensor.dims.slice(0, -2).reduce((product, dim) => product * dim.size, 1);
+    const which = planes > 1 ? ` [${planeText(tensor.dims.slice(0, -2), moment.planes.get(tensor.name) ?? 0)}]` : '';
+    pen.text(box.x, box.y - 6, tensor.name, hue, { strong: true });
+    pen.text(box.x + 7 * tensor.name.length + 4, box.y - 6, which, palette.muted);
+  } else {
+    pen.text(box.x + box.width / 2, box.y - 6, tensor.name, hue, { strong: true, at: 'middle' });
+  }
+}
+
+/** Index of a plane over its leading dimensions, those of size 1 left out: `3, 17`. */
+export function planeText(dims: readonly { readonly size: number }[], plane: number): string {
+  const index: number[] = [];
+  let rest = plane;
+  for (const { size } of dims.toReversed()) {
+    if (size > 1) index.unshift(rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return index.join(', ');
+}
+
+let looks = new Uint8Array(0);
+
+function paintScores(pen: Pen, box: Box, moment: StageMoment, palette: Palette): void {
+  const progress = moment.progress!;
+  const cells = progress.rows * progress.columns;
+  if (looks.length !== cells) looks = new Uint8Array(cells);
+  looksAt(progress, moment.time, moment.final, looks);
+  paintAreas(pen, box, areasOf(looks, progress.rows, progress.columns), progress, palette);
+  pen.outline(grown(box, 1), palette.muted, 1);
+}
+
+/** Draws areas of the score square, each look with a texture of its own. */
+export function paintAreas(
+  pen: Pen,
+  box: Box,
+  areas: readonly LookArea[],
+  { queries, keys, cellQueries, cellKeys }: Pick<ScoreProgress, 'queries' | 'keys' | 'cellQueries' | 'cellKeys'>,
+  palette: Palette,
+): void {
+  for (const area of areas) {
+    const x = box.x + ((area.column0 * cellKeys) / keys) * box.width;
+    const y = box.y + ((area.row0 * cellQueries) / queries) * box.height;
+    const right = box.x + Math.min(1, (area.column1 * cellKeys) / keys) * box.width;
+    const bottom = box.y + Math.min(1, (area.row1 * cellQueries) / queries) * box.height;
+    paintLook(pen, { x, y, width: right - x, height: bottom - y }, area.look, palette);
+  }
+}
+
+function paintLook(pen: Pen, area: Box, look: number, palette: Palette): void {
+  switch (look) {
+    case cellLooks.required:
+      pen.fill(area, palette.text, 0.07);
+      break;
+    case cellLooks.score:
+      pen.fill(area, palette.score, 0.62);
+      break;
+    case cellLooks.state:
+      pen.fill(area, palette.state, 0.16);
+      pen.texture(area, 'rows', palette.state);
+      break;
+    case cellLooks.wasted:
+      pen.fill(area, palette.score, 0.16);
+      pen.texture(area, 'hatch', palette.muted);
+      break;
+    case cellLooks.doubled:
+      pen.fill(area, palette.score, 0.62);
+      pen.outline(area, palette.caution, 2);
+      break;
+    case cellLooks.missed:
+      pen.fill(area, palette.wrong, 0.22);
+      pen.texture(area, 'cross', palette.wrong);
+      break;
+    case cellLooks.untraced:
+      pen.texture(area, 'dots', palette.line);
+      break;
+  }
+}
+
+/** The pairs of this step, with lines from them to the rows of q and o and the columns of k and v they belong to. */
+function paintCurrent(pen: Pen, layout: StageLayout, moment: StageMoment, palette: Palette): void {
+  const places = layout.places.filter(({ side }) => side !== 'shelf');
+  const left = Math.min(layout.score!.x, ...places.map(({ box }) => box.x));
+  const right = Math.max(...places.map(({ box }) => box.x + box.width), layout.score!.x + layout.score!.width);
+  const top = Math.min(layout.score!.y, ...places.map(({ box }) => box.y));
+  const bottom = Math.max(...places.map(({ box }) => box.y + box.height), layout.score!.y + layout.score!.height);
+  for (const score of moment.step.scores) {
+    if (score.plane !== moment.progress!.plane) continue;
+    const tile = pairBox(layout, moment.schedule, score.rect);
+    if (!tile) continue;
+    const colour = score.by === 'score' ? palette.score : palette.state;
+    if (!moment.final) pen.fill(tile, colour, score.by === 'score' ? 0.75 : 0.35);
+    pen.outline(grown(tile, 1), palette.text, 2);
+    for (const y of [tile.y, tile.y + tile.height]) {
+      pen.line(left, y, tile.x, y, palette.text, 0.28);
+      pen.line(tile.x + tile.width, y, right, y, palette.text, 0.28);
+    }
+    for (const x of [tile.x, tile.x + tile.width]) {
+      pen.line(x, top, x, tile.y, palette.text, 0.28);
+      pen.line(x, tile.y + tile.height, x, bottom, palette.text, 0.28);
+    }
+  }
+}
+
+function grown({ x, y, width, height }: Box, by: number): Box {
+  return { x: x - by, y: y - by, width: width + 2 * by, height: height + 2 * by };
+}
