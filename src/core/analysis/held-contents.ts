@@ -17,7 +17,8 @@ interface Growing {
 
 /**
  * What a variable in workgroup memory holds, from the tags of its words: for each kind of value and plane the number of
- * words and the rectangle around them. Words without a tag say nothing.
+ * words and the rectangle around them. Words without a tag say nothing, and neither do those that come again and again:
+ * sums of zero times a key, in rows past the last query.
  */
 export function heldContents(
   variable: string,
@@ -35,13 +36,18 @@ export function heldContents(
     else if (tag === space.mixed) add(contents, 'mixed', 0, 0, 0, 0, 0);
     else addSet(contents, tag - space.setBase, space, sets);
   }
-  return contents.map(({ content, plane, words, ...rect }) => ({
+  return contents.filter(isTile).map(({ content, plane, words, ...rect }) => ({
     variable,
     content,
     plane,
     rect: content === 'mixed' || content === 'initial' ? null : rect,
     words,
   }));
+}
+
+function isTile({ content, row0, row1, column0, column1, words }: Growing): boolean {
+  if (content !== 'q' && content !== 'k' && content !== 'v') return true;
+  return words <= 2 * (row1 - row0) * (column1 - column0);
 }
 
 function add(

@@ -96,6 +96,7 @@ class Recorder implements ProvenanceRecorder {
   private stateTile = noTile;
   private useTile = noTile;
   private updateTile = noTile;
+  private sumTile = noTile;
 
   // Copies of what the inner loop of every kernel asks for: one load instead of two.
   private readonly qEnd: number;
@@ -206,7 +207,9 @@ class Recorder implements ProvenanceRecorder {
   private addToState(keyWord: number, valueWord: number): number {
     const row = this.rowOf[keyWord]!;
     if (this.rowOf[valueWord] !== row) return this.mixed;
-    this.updateState(row, row + 1);
+    let tile = this.updateTile;
+    if (row < tile.rowLow || row >= tile.rowHigh) tile = this.updateTile = this.openTile('update', row, this.keys);
+    extend(tile, row, row + 1, 0, 0);
     const set = this.sets.single('state', row);
     return set === 0 ? this.mixed : this.setBase + set;
   }
@@ -231,9 +234,9 @@ class Recorder implements ProvenanceRecorder {
     return this.mixed;
   }
 
-  private updateState(from: number, to: number): void {
-    let tile = this.updateTile;
-    if (from < tile.rowLow || from >= tile.rowHigh) tile = this.updateTile = this.openTile('update', from, this.keys);
+  private addStates(from: number, to: number): void {
+    let tile = this.sumTile;
+    if (from < tile.rowLow || from >= tile.rowHigh) tile = this.sumTile = this.openTile('sum', from, this.keys);
     extend(tile, from, to, 0, 0);
   }
 
@@ -265,7 +268,7 @@ class Recorder implements ProvenanceRecorder {
     if (kinds[setA] !== kinds[setB]) return this.mixed;
     const sum = this.sets.sum(setA, setB);
     if (sum === 0) return this.mixed;
-    if (kinds[sum] === 1) this.updateState(this.sets.from[sum]!, this.sets.to[sum]!);
+    if (kinds[sum] === 1) this.addStates(this.sets.from[sum]!, this.sets.to[sum]!);
     return this.setBase + sum;
   }
 
@@ -302,8 +305,10 @@ class Recorder implements ProvenanceRecorder {
     (this.staged[this.pass] ??= new Float64Array(followedTensors.length))[tensor]! += bytes;
   };
 
-  readonly store = (): void => {
-    // Where results go is read from the log of accesses.
+  readonly store = (_buffer: number, tag: number): void => {
+    if (tag < this.setBase || tag >= this.pairBase) return;
+    const set = tag - this.setBase;
+    if (this.sets.kinds[set] === 1) this.record?.storesState(this.sets.from[set]!, this.sets.to[set]!);
   };
 
   readonly move = (pass: number, workgroup: number, _invocation: number, epoch: number, phase: number): void => {
@@ -313,7 +318,7 @@ class Recorder implements ProvenanceRecorder {
     const tiles = record.step(epoch, phase);
     if (tiles === this.tiles) return;
     this.tiles = tiles;
-    this.scoreTile = this.stateTile = this.useTile = this.updateTile = noTile;
+    this.scoreTile = this.stateTile = this.useTile = this.updateTile = this.sumTile = noTile;
   };
 
   private openWorkgroup(pass: number, workgroup: number): WorkgroupRecord {

@@ -42,7 +42,8 @@ function merge(steps: readonly ScheduleStep[]): ScheduleStep {
   };
 }
 
-function united<T>(items: readonly T[], nameOf: (item: T) => string, unite: (a: T, b: T) => T): readonly T[] {
+/** Items of the same name put together, in the order they first come. */
+export function united<T>(items: readonly T[], nameOf: (item: T) => string, unite: (a: T, b: T) => T): readonly T[] {
   const known = new Map<string, T>();
   for (const item of items) {
     const name = nameOf(item);
@@ -89,6 +90,7 @@ function uniteScores(a: ScoreTile, b: ScoreTile): ScoreTile {
   return { ...a, rect: around(a.rect, b.rect), masked: a.masked + b.masked };
 }
 
-function uniteStates(a: StateAccess, b: StateAccess): StateAccess {
+/** Both states together. */
+export function uniteStates(a: StateAccess, b: StateAccess): StateAccess {
   return { ...a, keys: { from: Math.min(a.keys.from, b.keys.from), to: Math.max(a.keys.to, b.keys.to) } };
 }

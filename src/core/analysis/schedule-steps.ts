@@ -3,6 +3,7 @@ import type { PassTrace, WorkgroupLog } from '../simulator/trace.js';
 import type { AnalysisContext } from './context.js';
 import type { ProvenanceRecorder } from './provenance.js';
 import type { AccessCollector } from './schedule-access.js';
+import { united, uniteStates } from './schedule-merge.js';
 import type { ScheduleStep, ScoreTile, StateAccess, TileHeld } from './schedule.js';
 import type { HeldContent, PairTile, WorkgroupRecord } from './step-record.js';
 
@@ -17,51 +18,121 @@ export interface StepSources {
   readonly range: (query: number) => KeyRange;
 }
 
-/** The segments of a log by epoch and phase, in the order of the steps. */
-function segmentsByStep(log: WorkgroupLog): readonly (readonly number[])[] {
+/** Segments of a log that belong together: of one phase or of several. */
+type Segments = readonly number[];
+
+/** A part of an epoch that may become a step. */
+interface Part {
+  readonly segments: Segments;
+  readonly step: ScheduleStep | null;
+}
+
+/** Tiles below this density have holes: an outer loop that goes over the rows of a tile makes no steps of its own. */
+const leastDensity = 0.75;
+
+/** The segments of a log by epoch and phase, in order. */
+function segmentsByPhase(log: WorkgroupLog): readonly (readonly Segments[])[] {
   const epochs: number[][][] = [];
   for (let segment = 0; segment < log.segments; segment++) {
     const phases = (epochs[log.segmentEpoch[segment]!] ??= []);
     (phases[log.segmentPhase[segment]!] ??= []).push(segment);
   }
-  return epochs.flatMap((phases) => phases.flatMap((segments) => [segments]));
+  // flatMap passes over epochs and phases without accesses.
+  return epochs.flatMap((phases) => [phases.flatMap((segments) => [segments])]);
 }
 
-/** The steps of one logged workgroup, in order; those that touch nothing and form nothing are left out. */
+/**
+ * The steps of one logged workgroup, in order; those that touch nothing are left out. An epoch is a step, or several
+ * where its phases walk over device memory tile by tile: in kernels without barriers, and where each forms pairs of its
+ * own. A loop by which the invocations load a tile together is one step.
+ */
 export function workgroupSteps(sources: StepSources): readonly ScheduleStep[] {
-  const { log } = sources;
-  const groups = segmentsByStep(log);
-  return groups.flatMap((segments, index) => {
-    const epoch = log.segmentEpoch[segments[0]!]!;
-    const next = groups[index + 1];
-    const endsEpoch = next === undefined || log.segmentEpoch[next[0]!] !== epoch;
-    return buildStep(sources, segments, endsEpoch) ?? [];
-  });
+  return segmentsByPhase(sources.log).flatMap((phases) => epochSteps(sources, phases));
 }
 
-function buildStep(sources: StepSources, segments: readonly number[], endsEpoch: boolean): ScheduleStep | null {
+function epochSteps(sources: StepSources, phases: readonly Segments[]): readonly ScheduleStep[] {
+  const whole = (): readonly ScheduleStep[] => asList(buildStep(sources, phases.flat(), true));
+  if (phases.length === 1) return whole();
+  const parts = phases.map((segments): Part => ({ segments, step: buildStep(sources, segments, false) }));
+  const walking = parts.filter(({ step }) => step !== null && step.accesses.length > 0);
+  if (walking.length < 2 || (sources.log.epochs > 1 && !formsByPhase(sources, phases))) return whole();
+  const together = whole();
+  const density = leastDensityOf(walking.flatMap(({ step }) => asList(step)));
+  if (density < leastDensity && leastDensityOf(together) > density) return together;
+  const groups = groupParts(parts);
+  return groups.flatMap((segments, index) => asList(buildStep(sources, segments, index === groups.length - 1)));
+}
+
+/** Whether the phases of an epoch form different pairs or states. */
+function formsByPhase({ log, record }: StepSources, phases: readonly Segments[]): boolean {
+  const formed = phases.map(([first]) => {
+    const tiles = record?.tiles(log.segmentEpoch[first!]!, log.segmentPhase[first!]!) ?? [];
+    return tiles.map(({ by, plane, row0, row1, key0, key1 }) => [by, plane, row0, row1, key0, key1].join(' ')).join();
+  });
+  return new Set(formed.filter((tiles) => tiles !== '')).size > 1;
+}
+
+const asList = (step: ScheduleStep | null): readonly ScheduleStep[] => (step === null ? [] : [step]);
+
+function leastDensityOf(steps: readonly ScheduleStep[]): number {
+  return Math.min(1, ...steps.flatMap(({ accesses }) => accesses.map(({ density }) => density)));
+}
+
+/** Phases that do not touch device memory belong to the one before them, or at the beginning to the one after. */
+function groupParts(parts: readonly Part[]): readonly Segments[] {
+  const groups: number[][] = [];
+  let open: number[] | null = null;
+  let walks = false;
+  for (const { segments, step } of parts) {
+    const touches = step !== null && step.accesses.length > 0;
+    if (open === null || (touches && walks)) {
+      open = [];
+      groups.push(open);
+      walks = false;
+    }
+    open.push(...segments);
+    walks ||= touches;
+  }
+  return groups;
+}
+
+function buildStep(sources: StepSources, segments: Segments, endsEpoch: boolean): ScheduleStep | null {
   const { log, record, collector, context } = sources;
   const { provenance } = context;
   const epoch = log.segmentEpoch[segments[0]!]!;
-  const phase = log.segmentPhase[segments[0]!]!;
+  const phases = [...new Set(segments.map((segment) => log.segmentPhase[segment]!))];
   const counts = countAccesses(sources, segments);
-  const tiles = record?.tiles(epoch, phase) ?? [];
   if (counts.mainSite === null) return null;
-  const accesses = collector.accesses();
+  const tiles = united(
+    phases.flatMap((phase) => record?.tiles(epoch, phase) ?? []),
+    ({ by, plane }) => `${by} ${plane}`,
+    uniteTiles,
+  );
   const { span } = sources.trace.sites[counts.mainSite]!;
   return {
     epoch,
-    phase,
+    phase: phases[0]!,
     kind: kindOf(counts, tiles.length > 0),
     barrier: endsEpoch && epoch < log.epochs - 1,
-    accesses,
+    accesses: collector.accesses(),
     held: endsEpoch ? (record?.held(epoch) ?? []).map(heldTile) : [],
     scores: provenance === null ? [] : tiles.flatMap((tile) => scoreTile(tile, sources, provenance) ?? []),
-    states: tiles.flatMap((tile) => stateAccess(tile) ?? []),
+    states: stateAccesses(tiles, record, provenance),
     deviceAccesses: counts.reads + counts.writes,
     workgroupAccesses: counts.workgroup,
     span,
     line: context.lines.lineAt(span.start),
+  };
+}
+
+function uniteTiles(a: PairTile, b: PairTile): PairTile {
+  return {
+    ...a,
+    row0: Math.min(a.row0, b.row0),
+    row1: Math.max(a.row1, b.row1),
+    key0: Math.min(a.key0, b.key0),
+    key1: Math.max(a.key1, b.key1),
+    products: a.products + b.products,
   };
 }
 
@@ -137,7 +208,16 @@ function scoreTile(
   return { by, plane, rect: { row0: row0 - rowLow, row1: row1 - rowLow, column0: key0, column1: key1 }, masked };
 }
 
-function stateAccess({ by, plane, rowLow, row0, row1, key0, key1 }: PairTile): StateAccess | null {
-  if (by === 'update') return { mode: 'update', plane, keys: { from: row0 - rowLow, to: row1 - rowLow } };
-  return by === 'state' ? { mode: 'read', plane, keys: { from: Math.min(key0, key1), to: key1 } } : null;
+function stateAccesses(
+  tiles: readonly PairTile[],
+  record: WorkgroupRecord | null,
+  provenance: ProvenanceRecorder | null,
+): readonly StateAccess[] {
+  const keeps = record !== null && provenance !== null && record.keepsState(provenance.space.keys);
+  const accesses = tiles.flatMap(({ by, plane, rowLow, row0, row1, key0, key1 }): readonly StateAccess[] => {
+    if (by === 'state') return [{ mode: 'read', plane, keys: { from: Math.min(key0, key1), to: key1 } }];
+    if (!keeps || (by !== 'update' && by !== 'sum')) return [];
+    return [{ mode: 'update', plane, keys: { from: row0 - rowLow, to: row1 - rowLow } }];
+  });
+  return united(accesses, ({ mode, plane }) => `${mode} ${plane}`, uniteStates);
 }

@@ -1,11 +1,11 @@
 /**
  * What one step forms, as bounding rectangles. `score`: products q · k by query row and key. `state`: products of
- * queries with a sum over keys. `use`: products of weights with values. `update`: products k vᵀ and sums of them; its
- * rows are key rows, its keys unused.
+ * queries with a sum over keys. `use`: products of weights with values. `update`: products k vᵀ, by key row. `sum`: the
+ * keys in states that were added up. The last two have no keys beside their rows.
  */
 export interface PairTile {
-  readonly by: 'score' | 'state' | 'use' | 'update';
-  /** Of keys for `update`, else of queries. */
+  readonly by: 'score' | 'state' | 'use' | 'update' | 'sum';
+  /** Of keys for `update` and `sum`, else of queries. */
   readonly plane: number;
   /** Rows of the plane: [rowLow, rowHigh). */
   readonly rowLow: number;
@@ -37,6 +37,8 @@ export interface HeldContent {
 export class WorkgroupRecord {
   private readonly steps: (PairTile[] | undefined)[][] = [];
   private readonly heldByEpoch: (readonly HeldContent[])[] = [];
+  /** Key rows of the states that were stored. */
+  private readonly stored = { from: Infinity, to: 0 };
 
   /** Where `detailed` is false all steps are kept as one. */
   constructor(
@@ -56,6 +58,31 @@ export class WorkgroupRecord {
     return this.steps[epoch]?.[phase] ?? [];
   }
 
+  /** A state over these key rows was stored to a buffer. */
+  storesState(from: number, to: number): void {
+    this.stored.from = Math.min(this.stored.from, from);
+    this.stored.to = Math.max(this.stored.to, to);
+  }
+
+  /**
+   * Whether the states made here are ever read or stored. Products of keys and values that are not come from rows past
+   * the last query: their scores are sums of zero times a key.
+   */
+  keepsState(keys: number): boolean {
+    let { from, to } = this.stored;
+    const made = { from: Infinity, to: 0 };
+    this.forEachTile(({ by, plane, row0, row1, key0, key1 }) => {
+      if (by === 'update') {
+        made.from = Math.min(made.from, row0);
+        made.to = Math.max(made.to, row1);
+      } else if (by === 'state' && key0 < key1) {
+        from = Math.min(from, plane * keys + key0);
+        to = Math.max(to, plane * keys + key1);
+      }
+    });
+    return made.from >= made.to || (made.from < to && from < made.to);
+  }
+
   /** What workgroup memory holds at the end of an epoch. */
   held(epoch: number): readonly HeldContent[] {
     return this.heldByEpoch[epoch] ?? [];
@@ -68,14 +95,14 @@ export class WorkgroupRecord {
   /** Multiply-adds of q · k in all steps. */
   get scoreProducts(): number {
     let products = 0;
-    // forEach passes over epochs and phases that formed nothing.
-    this.steps.forEach((phases) =>
-      phases.forEach((tiles) =>
-        tiles?.forEach((tile) => {
-          if (tile.by === 'score') products += tile.products;
-        }),
-      ),
-    );
+    this.forEachTile((tile) => {
+      if (tile.by === 'score') products += tile.products;
+    });
     return products;
+  }
+
+  private forEachTile(visit: (tile: PairTile) => void): void {
+    // forEach passes over epochs and phases that formed nothing.
+    this.steps.forEach((phases) => phases.forEach((tiles) => tiles?.forEach(visit)));
   }
 }
