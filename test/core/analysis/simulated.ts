@@ -4,6 +4,7 @@ import { poisonTensor } from '../../../src/core/kernel/tensor.js';
 import { compileSimulation } from '../../../src/core/simulator/compile.js';
 import { simulate } from '../../../src/core/simulator/simulate.js';
 import type { PassRequest, Simulation } from '../../../src/core/simulator/trace.js';
+import { instantiate } from '../simulator/simulated.js';
 import type { PlannedKernel } from './planned.js';
 
 /** The bytes of each buffer of a plan before its first pass. */
@@ -36,9 +37,7 @@ export function simulatedContext(
     return { logged: chosen, others: () => ({ followed: [], counted }) };
   });
   const input = { buffers: initialBuffers(kernel), requests, subgroupSize, provenance: recorder, watch: null };
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval -- what the simulator compiles is made to be run
-  const run = simulate(result.compiled, input, (code) => new Function(`return (${code});`)() as unknown);
-  const simulation = finish(run);
+  const simulation = finish(simulate(result.compiled, input, instantiate));
   const { source, mechanism, computation } = kernel;
   return analysisContext({ source, plan, mechanism, computation, simulation, provenance: recorder });
 }
