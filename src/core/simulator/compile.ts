@@ -5,6 +5,7 @@ import type { Program } from '../wgsl/program.js';
 import type { CompiledPass, CompiledSimulation } from './compiled.js';
 import { Unsupported, type Variant } from './emit-context.js';
 import { emitPass } from './emit-pass.js';
+import { analyseFlow, type Flow } from './flow.js';
 import { createTables } from './tables.js';
 import type { Recording } from './trace.js';
 
@@ -19,11 +20,15 @@ export type CompileResult =
 export function compileSimulation(plan: Plan, recording: Recording): CompileResult {
   const codes: string[] = [];
   const passes: CompiledPass[] = [];
-  for (const pass of plan.passes) {
+  let laterStorage: ReadonlySet<string> = new Set();
+  // From the last pass to the first: what a pass leaves behind must be right where a later one branches on it.
+  for (const pass of plan.passes.toReversed()) {
     const lowered = lowerProgram(plan.code, plan.toSource, pass.entry, plan.constants);
     if (!lowered.ok) return { ok: false, diagnostics: lowered.diagnostics };
     try {
-      passes.push(compilePass(lowered.program, pass, plan, recording, codes));
+      const flow = analyseFlow(lowered.program, laterStorage);
+      laterStorage = new Set([...laterStorage, ...flow.relevantStorage]);
+      passes.unshift(compilePass(lowered.program, pass, plan, flow, recording, codes));
     } catch (error) {
       if (!(error instanceof Unsupported)) throw error;
       const { span, message, remedy } = error;
@@ -56,20 +61,16 @@ function compilePass(
   program: Program,
   pass: PlannedPass,
   plan: Plan,
+  flow: Flow,
   recording: Recording,
   codes: string[],
 ): CompiledPass {
   const tables = createTables(program, plan);
   const variants = variantsOf(recording);
-  const text = (variant: Variant): number => {
-    const code = emitPass(program, pass, plan, variant, tables);
-    const known = codes.indexOf(code);
-    return known >= 0 ? known : codes.push(code) - 1;
-  };
+  const text = (variant: Variant): number => codes.push(emitPass(program, pass, flow, variant, tables)) - 1;
   const texts = { logged: text(variants.logged), followed: text(variants.followed), counted: text(variants.counted) };
   const { entry, workgroups, workgroupSize, workgroupBytes } = pass;
   const { stackWords, memories, sites, blocks, faults, syncs, records, synchronizing } = tables;
-  const { size } = synchronizing;
   return {
     entry,
     workgroups,
@@ -82,7 +83,7 @@ function compilePass(
     faults,
     syncs,
     records,
-    synchronizing: size > 0 && synchronizing.has(program.entry.function.id),
+    synchronizing: synchronizing.has(program.entry.function.id),
     texts,
   };
 }

@@ -22,21 +22,23 @@ const smallResults: Readonly<Record<string, Range>> = {
 };
 
 /** How a float becomes an integer of a packed word: scale, bits, and the least value. */
-const packings = {
+const packings: Readonly<Record<string, { readonly bits: number; readonly scale: number; readonly low: number }>> = {
   pack4x8snorm: { bits: 8, scale: 127, low: -1 },
   pack4x8unorm: { bits: 8, scale: 255, low: 0 },
   pack2x16snorm: { bits: 16, scale: 32767, low: -1 },
   pack2x16unorm: { bits: 16, scale: 65535, low: 0 },
-} as const;
+};
 
-const unpackings = {
+const unpackings: Readonly<
+  Record<string, { readonly bits: number; readonly scale: number; readonly signed: boolean }>
+> = {
   unpack4x8snorm: { bits: 8, scale: 127, signed: true },
   unpack4x8unorm: { bits: 8, scale: 255, signed: false },
   unpack2x16snorm: { bits: 16, scale: 32767, signed: true },
   unpack2x16unorm: { bits: 16, scale: 65535, signed: false },
-} as const;
+};
 
-const has = <T extends object>(table: T, name: string): name is keyof T & string => Object.hasOwn(table, name);
+const has = (table: object, name: string): boolean => Object.hasOwn(table, name);
 
 /** The field of a word as code: sign-extended or not. */
 function field(word: string, bits: number, at: number, signed: boolean): string {
@@ -63,21 +65,24 @@ export function bitBuiltins(
   const { writer } = context;
   const kept = args.map((parts) => parts.map((part) => writer.repeatable(part)));
   const [first, second] = kept;
-  if (has(perLane, name)) {
-    return first!.map((_, lane) => {
-      const codes = kept.map((parts) => parts[parts.length === 1 ? 0 : lane]!.code);
-      return { ...computed(perLane[name]!(codes, scalar === 'i32')), range: smallResults[name] ?? null };
+  const lane = has(perLane, name) ? perLane[name] : undefined;
+  if (lane) {
+    return first!.map((_, at) => {
+      const codes = kept.map((parts) => parts[parts.length === 1 ? 0 : at]!.code);
+      return { ...computed(lane(codes, scalar === 'i32')), range: smallResults[name] ?? null };
     });
   }
   const tag = (first ?? []).reduce((all, part) => joinTags(all, part.tag, context), '0');
   const tagged = (component: Component): Component => ({ ...component, tag });
-  if (has(packings, name)) {
-    const { bits, scale, low } = packings[name];
+  const packing = has(packings, name) ? packings[name] : undefined;
+  if (packing) {
+    const { bits, scale, low } = packing;
     const fields = first!.map(({ code }) => `Math.floor(0.5 + ${scale} * Math.min(1, Math.max(${low}, ${code})))`);
     return [tagged(packed(fields, bits))];
   }
-  if (has(unpackings, name)) {
-    const { bits, scale, signed } = unpackings[name];
+  const unpacking = has(unpackings, name) ? unpackings[name] : undefined;
+  if (unpacking) {
+    const { bits, scale, signed } = unpacking;
     const word = first![0]!.code;
     return Array.from({ length: 32 / bits }, (_, at) => {
       const value = `${field(word, bits, at, signed)} / ${scale}`;

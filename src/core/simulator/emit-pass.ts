@@ -1,4 +1,4 @@
-import type { Plan, PlannedPass } from '../kernel/model.js';
+import type { PlannedPass } from '../kernel/model.js';
 import type { FunctionDefinition, Program, Value } from '../wgsl/program.js';
 import { named, type Components } from './component.js';
 import { passageOf, writeReturn } from './emit-calls.js';
@@ -6,7 +6,7 @@ import type { Exits, FunctionContext, FunctionHandle, PassContext, Pointer, Vari
 import { inputComponents } from './emit-inputs.js';
 import { initializePrivate } from './emit-statements.js';
 import { defineValue, writeStatements } from './emit-statements.js';
-import { analyseFlow } from './flow.js';
+import type { Flow } from './flow.js';
 import { chooseResidences } from './residence.js';
 import type { Tables } from './tables.js';
 import { logMark, Writer } from './writer.js';
@@ -18,9 +18,8 @@ const names =
   'toU32, roundEven, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
 
 /** The JavaScript of one pass: a function of the environment that returns the entry function. */
-export function emitPass(program: Program, planned: PlannedPass, plan: Plan, variant: Variant, tables: Tables): string {
+export function emitPass(program: Program, planned: PlannedPass, flow: Flow, variant: Variant, tables: Tables): string {
   const residences = chooseResidences(program, variant, tables);
-  const flow = analyseFlow(program, plan);
   const texts: string[] = [];
   const handles = new Map<string, FunctionHandle>();
   const pass: PassContext = {
@@ -59,7 +58,7 @@ export function emitPass(program: Program, planned: PlannedPass, plan: Plan, var
     '(function (environment) {',
     "'use strict';",
     `const { ${names} } = environment;`,
-    'const fround = Math.fround, imul = Math.imul, LOG_MARK = ' + logMark + ';',
+    `const fround = Math.fround, imul = Math.imul, LOG_MARK = ${logMark};`,
     ...views,
     ...texts,
     entry,

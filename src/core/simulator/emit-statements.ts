@@ -66,8 +66,9 @@ function writeStatement(statement: Statement, context: FunctionContext): void {
       return;
     }
     case 'barrier': {
-      if (statement.scope === 'subgroup') return writeSubgroupBarrier(statement, context);
-      const point = context.pass.addSync({ kind: 'barrier', span: statement.span, name: '', width: 0, scalar: 'u32' });
+      const kind = statement.scope === 'subgroup' ? 'subgroup' : 'barrier';
+      const name = `${statement.scope}Barrier`;
+      const point = context.pass.addSync({ kind, span: statement.span, name, width: 0, scalar: 'u32' });
       writer.endRegion();
       writer.line(`yield ${point};`);
       return;
@@ -75,18 +76,6 @@ function writeStatement(statement: Statement, context: FunctionContext): void {
     case 'subgroup-matrix-store':
       throw new Error('A store of a subgroup matrix was lowered without the matrix.');
   }
-}
-
-function writeSubgroupBarrier(statement: Statement, { pass, writer }: FunctionContext): void {
-  const point = pass.addSync({
-    kind: 'subgroup',
-    span: statement.span,
-    name: 'subgroupBarrier',
-    width: 0,
-    scalar: 'u32',
-  });
-  writer.endRegion();
-  writer.line(`yield ${point};`);
 }
 
 /** Gives a value its name: lets and parameters. A value that is indexed dynamically also goes to the stack. */

@@ -1,11 +1,9 @@
 import type { Expression } from '../wgsl/program.js';
 import { named, type Components } from './component.js';
-import type { FunctionContext } from './emit-context.js';
+import { Unsupported, type FunctionContext } from './emit-context.js';
 import { expressionOf } from './emit-expressions.js';
 import { leavesOf, scalarOf } from './flatten.js';
-
-/** Numbers that one invocation may bring to a subgroup operation or take from it. */
-export const exchangeWidth = 8;
+import { exchangeWidth, isSubgroupOperation } from './subgroups.js';
 
 /**
  * A subgroup operation: each invocation puts its operands into its part of X, waits, and finds its result there. The
@@ -17,6 +15,7 @@ export function subgroupOf(
 ): Components {
   const { writer, pass } = context;
   const { name, span, type, args } = expression;
+  if (!isSubgroupOperation(name)) throw new Unsupported(`The simulator has no "${name}".`, span, null);
   const operands = args.map((argument) => expressionOf(argument, context));
   const [value = []] = operands;
   const scalar = args[0] ? scalarOf(args[0].type) : 'bool';

@@ -1,22 +1,332 @@
-import type { Plan } from '../kernel/model.js';
-import type { Program } from '../wgsl/program.js';
+import type { Expression, FunctionDefinition, Place, Program, Statement, Value } from '../wgsl/program.js';
+import { rootOf, walkExpression, walkStatements } from './walk.js';
 
-/** What may flow where in a program, for every execution: ids of variables, lets, parameters, and of functions. */
+/** What may flow where in a program, over all executions. Ids are those of variables, lets and parameters. */
 export interface Flow {
+  /** Whether a branch, or the address of anything else that matters to one, depends on what the variable holds. */
   readonly isRelevant: (variableId: number) => boolean;
+  /** Names of the storage variables that are relevant. */
+  readonly relevantStorage: ReadonlySet<string>;
+  /** Whether a word of a storage buffer may come to be held there. */
   readonly mayCarryTag: (id: number) => boolean;
   readonly mayReturnTag: (functionId: number) => boolean;
+  /** Whether it may become part of an index. */
   readonly mayReachIndex: (id: number) => boolean;
   readonly mayReachIndexResult: (functionId: number) => boolean;
 }
 
-export function analyseFlow(program: Program, plan: Plan): Flow {
-  const uniform = new Set(program.variables.filter(({ space }) => space === 'uniform').map(({ id }) => id));
+/** A node of the graph: the id of a variable, let or parameter; the result of function f is node -1 - f. */
+type NodeId = number;
+const resultNode = ({ id }: FunctionDefinition): NodeId => -1 - id;
+
+/** Nodes that an expression's value is made of. `data`: by arithmetic; `needs`: also by conditions and addresses. */
+interface Sources {
+  readonly data: readonly NodeId[];
+  readonly needs: readonly NodeId[];
+}
+
+const none: Sources = { data: [], needs: [] };
+
+class Graph {
+  private readonly edges = new Map<NodeId, Set<NodeId>>();
+
+  add(from: readonly NodeId[], to: NodeId): void {
+    for (const node of from) {
+      const targets = this.edges.get(node) ?? new Set();
+      this.edges.set(node, targets);
+      targets.add(to);
+    }
+  }
+
+  /** Everything that can be reached from these nodes, themselves included. */
+  reach(from: Iterable<NodeId>): ReadonlySet<NodeId> {
+    const found = new Set(from);
+    for (const node of found) for (const next of this.edges.get(node) ?? []) found.add(next);
+    return found;
+  }
+}
+
+/** The flow graphs of a program while they are built. */
+class Builder {
+  /** From what a value is made of to where it goes. */
+  readonly data = new Graph();
+  /** From what is needed to what needs it, the other way round. */
+  readonly needed = new Graph();
+  readonly backwards = new Graph();
+  readonly branches = new Set<NodeId>();
+  readonly indices = new Set<NodeId>();
+  private readonly roots = new Map<number, Set<number>>();
+
+  constructor(program: Program) {
+    // Callees stand before their callers: from the last function on, what parameters point at is known in time.
+    for (const definition of program.functions.toReversed()) this.pointParameters(definition);
+    for (const definition of program.functions) this.statements(definition.body, definition);
+  }
+
+  private pointParameters({ body }: FunctionDefinition): void {
+    const note = (value: Value, pointer: Expression): void => {
+      const own = this.roots.get(value.id) ?? new Set();
+      this.roots.set(value.id, own);
+      for (const root of this.pointees(pointer)) own.add(root);
+    };
+    walkStatements(body, {
+      statement: (statement) => {
+        if (statement.kind === 'let' && statement.value.type.kind === 'pointer')
+          note(statement.value, statement.initializer);
+      },
+      expression: (expression) => {
+        if (expression.kind !== 'call') return;
+        for (const [index, parameter] of expression.function.parameters.entries()) {
+          if (parameter.type.kind === 'pointer') note(parameter, expression.args[index]!);
+        }
+      },
+    });
+  }
+
+  private pointees(pointer: Expression): readonly number[] {
+    if (pointer.kind === 'address') return this.rootsOf(pointer.place);
+    return pointer.kind === 'value' ? [...(this.roots.get(pointer.value.id) ?? [])] : [];
+  }
+
+  private rootsOf(place: Place): readonly number[] {
+    const root = rootOf(place);
+    if (root) return [root.id];
+    let inner = place;
+    while (inner.kind === 'element' || inner.kind === 'member') inner = inner.base;
+    return inner.kind === 'dereference' ? this.pointees(inner.pointer) : [];
+  }
+
+  private flows(sources: Sources, to: NodeId): void {
+    this.data.add(sources.data, to);
+    for (const node of sources.data) this.backwards.add([to], node);
+    for (const node of [...sources.data, ...sources.needs]) this.needed.add([to], node);
+  }
+
+  /** The indices on the way to a place: whoever needs what is there needs them. */
+  private place(place: Place): readonly number[] {
+    const roots = this.rootsOf(place);
+    let inner = place;
+    for (;;) {
+      if (inner.kind === 'element') this.index(inner.index, roots);
+      if (inner.kind === 'dereference') {
+        this.sources(inner.pointer);
+        return roots;
+      }
+      if (inner.kind === 'variable') return roots;
+      inner = inner.base;
+    }
+  }
+
+  private index(index: Expression, roots: readonly number[]): void {
+    const { data, needs } = this.sources(index);
+    for (const node of data) this.indices.add(node);
+    for (const root of roots) for (const node of [...data, ...needs]) this.needed.add([root], node);
+  }
+
+  private all(expressions: readonly Expression[]): Sources {
+    const parts = expressions.map((part) => this.sources(part));
+    return { data: parts.flatMap(({ data }) => data), needs: parts.flatMap(({ needs }) => needs) };
+  }
+
+  private sources(expression: Expression): Sources {
+    const found = this.sourcesOf(expression);
+    const { type } = expression;
+    const isBool = (type.kind === 'scalar' || type.kind === 'vector') && type.scalar === 'bool';
+    return isBool ? { data: [], needs: [...found.data, ...found.needs] } : found;
+  }
+
+  private sourcesOf(expression: Expression): Sources {
+    switch (expression.kind) {
+      case 'constant':
+        return none;
+      case 'value':
+        return { data: [expression.value.id], needs: [] };
+      case 'load':
+        return { data: this.place(expression.place), needs: [] };
+      case 'address':
+        this.place(expression.place);
+        return none;
+      case 'unary':
+      case 'convert':
+      case 'bitcast':
+        return this.sources(expression.operand);
+      case 'binary':
+        return this.all([expression.left, expression.right]);
+      case 'logical': {
+        const { data, needs } = this.sources(expression.left);
+        if (hasEffects(expression.right)) for (const node of [...data, ...needs]) this.branches.add(node);
+        const right = this.sources(expression.right);
+        return { data: [], needs: [...data, ...needs, ...right.data, ...right.needs] };
+      }
+      case 'construct':
+      case 'builtin':
+      case 'subgroup':
+      case 'subgroup-matrix':
+        return this.all(expression.kind === 'construct' ? expression.parts : expression.args);
+      case 'element': {
+        const base = this.sources(expression.base);
+        const index = this.sources(expression.index);
+        for (const node of index.data) this.indices.add(node);
+        return { data: base.data, needs: [...base.needs, ...index.data, ...index.needs] };
+      }
+      case 'member':
+      case 'swizzle':
+        return this.sources(expression.base);
+      case 'call':
+        return this.call(expression);
+      case 'array-length':
+        return none;
+      case 'uniform-load':
+        return { data: this.pointees(expression.pointer), needs: this.sources(expression.pointer).needs };
+      case 'atomic': {
+        this.sources(expression.pointer);
+        const args = this.all(expression.args);
+        const roots = this.pointees(expression.pointer);
+        for (const root of roots) this.flows(args, root);
+        return { data: roots, needs: [] };
+      }
+    }
+  }
+
+  private call(expression: Extract<Expression, { kind: 'call' }>): Sources {
+    for (const [index, parameter] of expression.function.parameters.entries()) {
+      const sources = this.sources(expression.args[index]!);
+      if (parameter.type.kind !== 'pointer') this.flows(sources, parameter.id);
+    }
+    return { data: [resultNode(expression.function)], needs: [] };
+  }
+
+  private statements(statements: readonly Statement[], definition: FunctionDefinition): void {
+    for (const statement of statements) this.statement(statement, definition);
+  }
+
+  private statement(statement: Statement, definition: FunctionDefinition): void {
+    switch (statement.kind) {
+      case 'block':
+        this.statements(statement.body, definition);
+        return;
+      case 'declare':
+        if (statement.initializer) this.flows(this.sources(statement.initializer), statement.variable.id);
+        return;
+      case 'let':
+        this.flows(this.sources(statement.initializer), statement.value.id);
+        return;
+      case 'assign':
+      case 'update': {
+        const value = this.sources(statement.value);
+        for (const root of this.place(statement.place)) this.flows(value, root);
+        return;
+      }
+      case 'evaluate':
+        this.sources(statement.expression);
+        return;
+      case 'if':
+        this.branch(statement.condition, [...statement.then, ...statement.otherwise]);
+        this.statements(statement.then, definition);
+        this.statements(statement.otherwise, definition);
+        return;
+      case 'loop':
+        this.statements(statement.init, definition);
+        if (statement.condition) this.always(statement.condition);
+        this.statements(statement.body, definition);
+        this.statements(statement.continuing, definition);
+        if (statement.breakIf) this.always(statement.breakIf);
+        return;
+      case 'switch': {
+        const bodies = statement.clauses.flatMap(({ body }) => body);
+        this.branch(statement.selector, bodies);
+        this.statements(bodies, definition);
+        return;
+      }
+      case 'return':
+        if (statement.value) this.flows(this.sources(statement.value), resultNode(definition));
+        return;
+      case 'subgroup-matrix-store':
+        this.all(statement.args);
+        return;
+      case 'break':
+      case 'continue':
+      case 'barrier':
+    }
+  }
+
+  private always(condition: Expression): void {
+    const { data, needs } = this.sources(condition);
+    for (const node of [...data, ...needs]) this.branches.add(node);
+  }
+
+  /** A condition matters by itself where its branches do something; else to the variables they assign. */
+  private branch(condition: Expression, bodies: readonly Statement[]): void {
+    const { data, needs } = this.sources(condition);
+    const nodes = [...data, ...needs];
+    if (bodies.some((body) => actsOn(body))) {
+      for (const node of nodes) this.branches.add(node);
+      return;
+    }
+    walkStatements(bodies, {
+      statement: (inner) => {
+        if (inner.kind !== 'assign' && inner.kind !== 'update') return;
+        for (const root of this.rootsOf(inner.place)) for (const node of nodes) this.needed.add([root], node);
+      },
+    });
+  }
+}
+
+/** Whether evaluating an expression counts an access, or calls what may. */
+function hasEffects(expression: Expression): boolean {
+  let found = false;
+  walkExpression(
+    expression,
+    effects(() => (found = true)),
+  );
+  return found;
+}
+
+function effects(note: () => void): Parameters<typeof walkExpression>[1] {
   return {
-    isRelevant: () => plan.buffers.length >= 0,
-    mayCarryTag: (id) => !uniform.has(id),
-    mayReturnTag: () => true,
-    mayReachIndex: () => true,
-    mayReachIndexResult: () => true,
+    expression: ({ kind }) => {
+      if (kind === 'call' || kind === 'atomic' || kind === 'uniform-load' || kind.startsWith('subgroup')) note();
+    },
+    place: (place) => {
+      const root = rootOf(place);
+      if (root === null || (root.space !== 'function' && root.space !== 'private')) note();
+    },
+  };
+}
+
+/** Whether a statement does more than assign to variables of its invocation. */
+function actsOn(statement: Statement): boolean {
+  let found = false;
+  const note = (): void => {
+    found = true;
+  };
+  walkStatements([statement], {
+    ...effects(note),
+    statement: ({ kind }) => {
+      const plain = ['block', 'declare', 'let', 'assign', 'update', 'evaluate', 'if', 'switch'];
+      if (!plain.includes(kind)) note();
+    },
+  });
+  return found;
+}
+
+/**
+ * Works out what flows where. `laterStorage` names storage variables that later passes need right: they count as
+ * relevant here.
+ */
+export function analyseFlow(program: Program, laterStorage: ReadonlySet<string>): Flow {
+  const builder = new Builder(program);
+  const storage = program.variables.filter(({ space }) => space === 'storage');
+  const later = storage.filter(({ name }) => laterStorage.has(name)).map(({ id }) => id);
+  const relevant = builder.needed.reach([...builder.branches, ...later]);
+  const tagged = builder.data.reach(storage.map(({ id }) => id));
+  const indices = builder.backwards.reach(builder.indices);
+  return {
+    isRelevant: (id) => relevant.has(id),
+    relevantStorage: new Set(storage.filter(({ id }) => relevant.has(id)).map(({ name }) => name)),
+    mayCarryTag: (id) => tagged.has(id),
+    mayReturnTag: (id) => tagged.has(-1 - id),
+    mayReachIndex: (id) => indices.has(id),
+    mayReachIndexResult: (id) => indices.has(-1 - id),
   };
 }

@@ -1,5 +1,5 @@
 import type { CompiledPass } from './compiled.js';
-import { exchangeWidth } from './emit-subgroups.js';
+import { exchangeWidth } from './subgroups.js';
 import { FaultBook, type Position } from './fault-book.js';
 import { AccessLog } from './log.js';
 import * as numerics from './numerics.js';

@@ -120,7 +120,7 @@ class Together {
         if (at !== ended && syncs[at]!.span.start === span.start && syncs[at]!.kind === 'subgroup') active.push(inv);
       }
       if (active.length < alive) this.noteDivergence(span);
-      performSubgroup(this.machine, syncs[point]!, active, first, end);
+      performSubgroup(this.machine, syncs[point]!, active, first);
       for (const inv of active) this.resume(inv);
     }
   }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { runInThisContext } from 'node:vm';
 import type { Options, Shape } from '../../../src/core/attention/mechanism.js';
 import type { Kernel, Plan } from '../../../src/core/kernel/model.js';
 import { planKernel } from '../../../src/core/kernel/plan.js';
@@ -18,7 +19,7 @@ import type {
 } from '../../../src/core/simulator/trace.js';
 
 /** What Node makes of a generated text. */
-export const instantiate = (code: string): unknown => new Function(`return ${code}`)() as unknown;
+export const instantiate = (code: string): unknown => runInThisContext(code) as unknown;
 
 export const bare: Recording = { accesses: false, faults: false, provenance: false, values: false };
 export const logging: Recording = { ...bare, accesses: true };
