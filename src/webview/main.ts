@@ -18,6 +18,8 @@ import { TileStage } from './schedule/tile-stage.js';
 import { TileTimeline } from './schedule/tile-timeline.js';
 import { ShapeBar } from './shell/shape-bar.js';
 import { createWorkerSimulator, simulatorScriptUrl } from './simulator-host.js';
+import { SidePage } from './side/side-page.js';
+import { SmallScore } from './side/small-score.js';
 import { t } from './strings.js';
 import { registerControls } from './toolkit.js';
 import { ReadFigure } from './traffic/read-figure.js';
@@ -40,6 +42,8 @@ const elements: Readonly<Record<string, CustomElementConstructor>> = {
   'tilescope-read-figure': ReadFigure,
   'tilescope-read-map': ReadMap,
   'tilescope-scaling': ScalingChart,
+  'tilescope-side': SidePage,
+  'tilescope-small-score': SmallScore,
   'tilescope-strip': StripPlot,
   'tilescope-tile-schedule': TileSchedule,
   'tilescope-tile-stage': TileStage,

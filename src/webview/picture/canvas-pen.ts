@@ -12,7 +12,7 @@ export function canvasPen(context: CanvasRenderingContext2D, ratio: number, font
       context.fillRect(box.x, box.y, box.width, box.height);
       context.globalAlpha = 1;
     },
-    texture: (box, texture, colour) => {
+    texture: (box, texture, colour, opacity = 1) => {
       const key = `${texture} ${colour}`;
       let pattern = patterns.get(key);
       if (pattern === undefined) {
@@ -21,8 +21,10 @@ export function canvasPen(context: CanvasRenderingContext2D, ratio: number, font
         patterns.set(key, pattern);
       }
       if (!pattern) return;
+      context.globalAlpha = opacity;
       context.fillStyle = pattern;
       context.fillRect(box.x, box.y, box.width, box.height);
+      context.globalAlpha = 1;
     },
     outline: (box, colour, width, dash = null) => {
       context.strokeStyle = colour;

@@ -22,7 +22,7 @@ export interface TextStyle {
  */
 export interface Pen {
   readonly fill: (box: Box, colour: string, opacity?: number) => void;
-  readonly texture: (box: Box, texture: Texture, colour: string) => void;
+  readonly texture: (box: Box, texture: Texture, colour: string, opacity?: number) => void;
   /** Drawn inside the box. `dash` is the length of dashes and gaps; null for a whole line. */
   readonly outline: (box: Box, colour: string, width: number, dash?: number | null) => void;
   readonly line: (x1: number, y1: number, x2: number, y2: number, colour: string, opacity?: number) => void;
@@ -59,7 +59,7 @@ export function loweredPen(pen: Pen, dy: number): Pen {
   const lowered = (box: Box): Box => ({ ...box, y: box.y + dy });
   return {
     fill: (box, colour, opacity) => pen.fill(lowered(box), colour, opacity),
-    texture: (box, texture, colour) => pen.texture(lowered(box), texture, colour),
+    texture: (box, texture, colour, opacity) => pen.texture(lowered(box), texture, colour, opacity),
     outline: (box, colour, width, dash) => pen.outline(lowered(box), colour, width, dash),
     line: (x1, y1, x2, y2, colour, opacity) => pen.line(x1, y1 + dy, x2, y2 + dy, colour, opacity),
     text: (x, y, text, colour, style) => pen.text(x, y + dy, text, colour, style),

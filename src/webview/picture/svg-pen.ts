@@ -27,8 +27,10 @@ export function svgPen(font: string): SvgPen {
   return {
     fill: ({ x, y, width, height }, colour, opacity = 1) =>
       body.push(`<rect ${box(x, y, width, height)} fill="${escaped(colour)}" fill-opacity="${opacity}"/>`),
-    texture: ({ x, y, width, height }, texture, colour) =>
-      body.push(`<rect ${box(x, y, width, height)} fill="url(#${patternId(texture, colour)})"/>`),
+    texture: ({ x, y, width, height }, texture, colour, opacity = 1) =>
+      body.push(
+        `<rect ${box(x, y, width, height)} fill="url(#${patternId(texture, colour)})" fill-opacity="${opacity}"/>`,
+      ),
     outline: ({ x, y, width, height }, colour, thick, dash = null) => {
       const place = box(x + thick / 2, y + thick / 2, width - thick, height - thick);
       const dashes = dash === null ? '' : ` stroke-dasharray="${dash}"`;

@@ -6,14 +6,12 @@ export interface Palette {
   readonly text: string;
   readonly muted: string;
   readonly ground: string;
-  readonly line: string;
   readonly score: string;
   readonly state: string;
   readonly store: string;
   readonly caution: string;
   readonly wrong: string;
   readonly focus: string;
-  readonly highContrast: boolean;
   readonly tensor: (name: string, role?: string) => string;
 }
 
@@ -23,14 +21,12 @@ export function paletteOf(theme: Theme): Palette {
     text: theme.colour('foreground', 'editor-foreground'),
     muted: theme.colour('descriptionForeground', 'foreground'),
     ground: theme.colour('editor-background'),
-    line: theme.colour('panel-border', 'widget-border', 'contrastBorder', 'descriptionForeground'),
     score: hueColour(theme, 'score'),
     state: hueColour(theme, 'state'),
     store: hueColour(theme, 'o'),
     caution: theme.colour('editorWarning-foreground', 'charts-yellow'),
     wrong: theme.colour('tilescope-verdictFail', 'charts-red'),
     focus: theme.colour('focusBorder', 'foreground'),
-    highContrast: theme.highContrast,
     tensor: (name, role) => hueColour(theme, tensorHue(name, role ?? null)),
   };
 }

@@ -76,7 +76,12 @@ function paintName(pen: Pen, { tensor, box, side }: TensorPlace, moment: StageMo
     pen.text(box.x, box.y - 6, tensor.name, hue, { strong: true });
     pen.text(box.x + 7 * tensor.name.length + 4, box.y - 6, which, palette.muted);
   } else {
-    pen.text(box.x + box.width / 2, box.y - 6, tensor.name, hue, { strong: true, at: 'middle' });
+    // A narrow place near the edge has its name end with it.
+    const last = side === 'right' && 7 * tensor.name.length > box.width + 8;
+    pen.text(last ? box.x + box.width : box.x + box.width / 2, box.y - 6, tensor.name, hue, {
+      strong: true,
+      at: last ? 'end' : 'middle',
+    });
   }
 }
 
@@ -144,7 +149,7 @@ function paintLook(pen: Pen, area: Box, look: number, palette: Palette): void {
       pen.texture(area, 'cross', palette.wrong);
       break;
     case cellLooks.untraced:
-      pen.texture(area, 'dots', palette.line);
+      pen.texture(area, 'dots', palette.muted, 0.22);
       break;
   }
 }

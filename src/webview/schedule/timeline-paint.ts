@@ -41,7 +41,7 @@ export function layoutTimeline(model: ScheduleModel, width: number): TimelineLay
   return {
     width,
     height: bottom + title + tensors.length * (tensorHeight + gap) + 2,
-    left: width < 480 ? 56 : 84,
+    left: width < 480 ? 68 : 84,
     laneTops,
     tensorTops,
     tensors,

@@ -65,7 +65,7 @@ export class TrafficFlow extends LitElement {
             ${layout.width < 480 ? t('workgroup') : t('workgroup memory')}
           </text>
           <text class="flow-title" x=${layout.width} y="13" text-anchor="end">${t('registers')}</text>
-          ${layout.bands.map((band, i) => this.band(band, i))} ${this.boxes(layout)}
+          ${layout.bands.map((band, i) => this.band(band, i, layout.width < 480))} ${this.boxes(layout)}
           ${layout.labels.map(
             (label) => svg`<g class="flow-label hue-${label.hue ?? 'none'}">
               <text x="0" y=${label.y - 3}
@@ -82,7 +82,7 @@ export class TrafficFlow extends LitElement {
       <output class="readout" aria-live="polite">${this.readout(flows)}</output>`;
   }
 
-  private band({ flow, path, core, head, textX, textY }: Band, index: number): SVGTemplateResult {
+  private band({ flow, path, core, head, textX, textY }: Band, index: number, narrow: boolean): SVGTemplateResult {
     const inside = flow.from !== 'device' && flow.to !== 'device';
     const lit = flow.name !== null && this.lit.has(flow.name);
     const state = `${index === this.active ? 'flow-active' : ''} ${lit ? 'flow-lit' : ''}`;
@@ -93,7 +93,7 @@ export class TrafficFlow extends LitElement {
       <path class="flow-target" d=${path}></path>
       ${
         inside
-          ? svg`<text class="flow-text" x=${textX} y=${textY} dy="0.35em" text-anchor="middle">${flow.name ?? t('computed')} ${joined(formatBytes(flow.bytes))}</text>`
+          ? svg`<text class="flow-text" x=${textX} y=${textY} dy="0.35em" text-anchor="middle">${narrow ? '' : `${flow.name ?? t('computed')} `}${joined(formatBytes(flow.bytes))}</text>`
           : nothing
       }
     </g>`;

@@ -61,7 +61,12 @@ export function lineTable(ledger: Ledger, fileName: string, cursorLine: number |
       { title: t('Variable'), kind: 'code', hint: t('What it reads or writes') },
       { title: t('Access'), kind: 'text', hint: t('What it does, and in which memory'), minor: true },
       { title: t('Requested'), kind: 'bar', hint: t('Bytes the line asks for') },
-      { title: t('× minimum'), kind: 'number', hint: t('Requested bytes over the compulsory bytes of the tensor') },
+      {
+        title: t('× minimum'),
+        kind: 'number',
+        hint: t('Requested bytes over the compulsory bytes of the tensor'),
+        minor: true,
+      },
       {
         title: t('Conflicts'),
         kind: 'number',
@@ -104,7 +109,7 @@ function timesCompulsory(tensor: TensorTraffic): number | null {
 function nameCell(tensor: TensorTraffic): TemplateResult {
   const role = { input: t('input'), output: t('output'), scratch: t('scratch'), uniform: t('uniform') }[tensor.role];
   return html`<span class="swatch hue-${tensorHue(tensor.name, tensor.role)}" aria-hidden="true"></span>
-    <span class="code">${tensor.name}</span> <span class="muted small">${role}</span>`;
+    <span class="code">${tensor.name}</span> <span class="muted small minor">${role}</span>`;
 }
 
 function variableCell(item: LineTraffic): TemplateResult {

@@ -1,5 +1,5 @@
 import type { PanelSnapshot } from '../../../src/lab/panel.js';
-import { flashTrace, lightningTrace } from './trace-fixtures.js';
+import { flashTrace, largeTrace, lightningTrace } from './trace-fixtures.js';
 import { benchmarkReport, compareReport, failure, idle, kept, kernel, runReport, softwareGpu } from './fixtures.js';
 
 const flashKernel = {
@@ -37,6 +37,7 @@ export const states: Readonly<Record<string, () => PanelSnapshot>> = {
   'schedule-lightning': () => ({ ...idle, tab: 'schedule', trace: kept(lightningTrace()) }),
   'schedule-missed': () => ({ ...idle, tab: 'schedule', kernel: flashKernel, trace: kept(flashTrace('missed')) }),
   'schedule-stale': () => ({ ...idle, tab: 'schedule', kernel: flashKernel, trace: kept(flashTrace(), true) }),
+  'schedule-large': () => ({ ...idle, tab: 'schedule', kernel: flashKernel, trace: kept(largeTrace()) }),
   traffic: () => ({ ...idle, tab: 'traffic', kernel: flashKernel, trace: kept(flashTrace()) }),
   'traffic-lightning': () => ({ ...idle, tab: 'traffic', trace: kept(lightningTrace()) }),
   untrusted: () => ({ ...idle, trusted: false, device: null }),
