@@ -96,12 +96,16 @@ export function driveTask<T>(work: () => Generator<Progress, T>, { signal, repor
   return outcome(async () => {
     throwIfCancelled(signal);
     const running = work();
+    let furthest = 0;
     let sliceEnd = performance.now() + sliceMs;
     for (;;) {
       const step = running.next();
       if (step.done) return step.value;
       if (performance.now() < sliceEnd) continue;
-      report(step.value);
+      // How much there is to do turns out on the way: what was reached already is never taken back.
+      const { message, fraction } = step.value;
+      if (fraction !== null) furthest = Math.max(furthest, fraction);
+      report({ message, fraction: fraction === null ? null : furthest });
       await new Promise<void>((resolve) => {
         setTimeout(resolve, 0);
       });

@@ -62,7 +62,7 @@ export function* reportTrace(
   const { ready, plan, theCase } = own;
   const { kernel, mechanism, computation } = ready;
   const provenance = own.recording.provenance ? createProvenance(plan, mechanism) : null;
-  const share = shorter.length > 0 ? 0.7 : 0.9;
+  const share = shorter.length > 0 ? 0.6 : 0.8;
   const simulation = yield* simulateCase(
     own,
     {
@@ -79,11 +79,11 @@ export function* reportTrace(
   const coverage = buildCoverage(context);
   yield { message: 'counting bytes', fraction: share + 0.05 };
   const ledger = buildLedger(context, coverage);
-  yield { message: 'laying out the tiles', fraction: share + 0.15 };
+  yield { message: 'laying out the tiles', fraction: share + 0.1 };
   const schedule = buildSchedule(context);
   const points: TrafficScaling['points'][number][] = [];
   for (const smaller of shorter) {
-    points.push(yield* scalingPoint(smaller, request.subgroupSize, 0.9 + 0.05 * points.length));
+    points.push(yield* scalingPoint(smaller, request.subgroupSize, 0.8 + 0.1 * points.length));
   }
   points.push({ size: theCase.shape.seqlen ?? 1, ...ledger.totals });
   return {
