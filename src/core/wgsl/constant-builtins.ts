@@ -24,8 +24,8 @@ const within = (value: number, low: number, high: number): number => Math.min(Ma
 const ofNumbers: Floats = {
   abs: Math.abs,
   sign: Math.sign,
-  min: Math.min,
-  max: Math.max,
+  min: (a, b) => Math.min(a, b),
+  max: (a, b) => Math.max(a, b),
   clamp: (value, low, high) => Math.min(Math.max(value, low), high),
   acos: Math.acos,
   acosh: Math.acosh,

@@ -82,8 +82,9 @@ export function lowerProgram(
  * characters come from the same offset, so the end is where the next ones come from.
  */
 function sourceSpan({ start, end }: CodeRange, length: number, toSource: (offset: number) => number): Span {
-  const from = toSource(start);
-  const last = Math.max(start, Math.min(end, length) - 1);
+  const first = Math.max(0, Math.min(start, length - 1));
+  const from = toSource(first);
+  const last = Math.max(first, Math.min(end, length) - 1);
   const lastFrom = toSource(last);
   let next = last + 1;
   while (next < length && toSource(next) === lastFrom) next += 1;
