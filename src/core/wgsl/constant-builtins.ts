@@ -14,8 +14,10 @@ type Floats = Readonly<Record<string, (a: number, b: number, c: number) => numbe
 
 /** Nearest integer, ties to even. */
 function roundEven(value: number): number {
-  const nearest = Math.round(value);
-  return Math.abs(value % 1) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+  const below = Math.floor(value);
+  const rest = value - below;
+  if (rest === 0.5) return below % 2 === 0 ? below : below + 1;
+  return rest < 0.5 ? below : below + 1;
 }
 
 const within = (value: number, low: number, high: number): number => Math.min(Math.max(value, low), high);
@@ -194,18 +196,22 @@ function packing(name: string, value: Folded, other: Folded | undefined): Folded
   }
 }
 
-/** Bits `offset` to `offset + count` of a number, cut off at its width. */
-function extractBits(value: number, from: number, wanted: number, isSigned: boolean): number {
-  const offset = Math.min(from, 32);
-  const count = Math.min(wanted, 32 - offset);
+/** A range of bits must lie within a number, where it is constant. */
+function checkBits(offset: number, count: number): void {
+  if (offset + count <= 32) return;
+  throw new FoldError(`Bits ${offset} to ${offset + count} are not all within 32 bits.`, 'Choose a smaller range.');
+}
+
+/** Bits `offset` to `offset + count` of a number. */
+function extractBits(value: number, offset: number, count: number, isSigned: boolean): number {
+  checkBits(offset, count);
   if (count === 0) return 0;
   const raised = value << (32 - offset - count);
   return isSigned ? raised >> (32 - count) : raised >>> (32 - count);
 }
 
-function insertBits(value: number, bits: number, from: number, wanted: number): number {
-  const offset = Math.min(from, 32);
-  const count = Math.min(wanted, 32 - offset);
+function insertBits(value: number, bits: number, offset: number, count: number): number {
+  checkBits(offset, count);
   if (count === 0) return value;
   const mask = count === 32 ? -1 : ((1 << count) - 1) << offset;
   return (value & ~mask) | ((bits << offset) & mask);
