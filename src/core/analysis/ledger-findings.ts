@@ -30,10 +30,13 @@ const leastRereadsBetween = 4;
 const leastWalk = 0.7;
 /** The widest access WGSL has: a vec4 of 4-byte numbers. */
 const widestBytes = 16;
+/** Scratch that moves more than this times the compulsory bytes is what the kernel spends its time on. */
+const mostScratch = 4;
+const severityRank = { warning: 0, info: 1 } as const;
 /** Workgroup memory that every WebGPU device offers. */
 const workgroupBytesEverywhere = 16_384;
 
-/** Everything about a kernel's traffic that could be better, the most bytes first. */
+/** Everything about a kernel's traffic that could be better: warnings first, of each kind the most bytes first. */
 export function trafficFindings(sources: FindingSources): readonly TrafficFinding[] {
   const deviceBytes = sumOf(sources.sites, ({ site, transferredBytes }) =>
     site.space === 'storage' ? transferredBytes : 0,
@@ -50,7 +53,7 @@ export function trafficFindings(sources: FindingSources): readonly TrafficFindin
     ...stagingFindings(sources),
     ...balanceFindings(sources),
     ...maskFindings(sources),
-  ].sort((a, b) => b.bytes - a.bytes);
+  ].sort((a, b) => severityRank[a.severity] - severityRank[b.severity] || b.bytes - a.bytes);
 }
 
 /** "Line 72 reads k", for the beginning of a sentence. */
@@ -205,7 +208,7 @@ function scratchFindings({ context, sites }: FindingSources, deviceBytes: number
     if (content.kind !== 'scratch' || !most || share < 0.25) return [];
     return {
       code: 'scratch-traffic',
-      severity: share >= 0.5 ? 'warning' : 'info',
+      severity: bytes > mostScratch * context.plan.compulsoryBytes ? 'warning' : 'info',
       message: `${variable}, which the mathematics does not ask for, moves ${bytesText(bytes)}: ${percentText(share)} of all bytes.`,
       remedy:
         'Fuse passes so that it stays on the chip, make it smaller (larger chunks make fewer of them), or store it as f16.',

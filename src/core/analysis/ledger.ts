@@ -73,7 +73,7 @@ export interface TrafficFinding {
   readonly message: string;
   readonly remedy: string;
   readonly span: Span | null;
-  /** Bytes that would be saved at most; the findings are in the order of this. */
+  /** Bytes that would be saved at most. Findings are in the order of this, warnings before the others. */
   readonly bytes: number;
 }
 
