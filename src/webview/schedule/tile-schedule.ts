@@ -1,4 +1,5 @@
 import { html, LitElement, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import { guard } from 'lit/directives/guard.js';
 import type { TraceReport } from '../../lab/contract.js';
 import type { Actions } from '../actions.js';
 import { pageBackground, toPng } from '../picture/export.js';
@@ -105,15 +106,15 @@ export class TileSchedule extends LitElement {
       <div class="split-main">${this.figureOf(model)}</div>
       <div class="split-side">
         ${stepDetail(model, this.step, this.actions)} ${workgroupMemory(model, this.step)}
-        ${
-          this.report.coverage
-            ? coverageBlock(this.report.coverage, model.pass, this.coverage, (shown) =>
-                this.actions.look({ coverage: shown }),
-              )
-            : nothing
-        }
+        ${guard([this.report, model.pass, this.coverage], () => this.coverageOf(model))}
       </div>
     </div>`;
+  }
+
+  private coverageOf(model: ScheduleModel): TemplateResult | typeof nothing {
+    const { coverage } = this.report;
+    if (!coverage) return nothing;
+    return coverageBlock(coverage, model.pass, this.coverage, (shown) => this.actions.look({ coverage: shown }));
   }
 
   private figureOf(model: ScheduleModel): TemplateResult {
@@ -146,7 +147,7 @@ export class TileSchedule extends LitElement {
           @site-picked=${(event: CustomEvent<number>) => this.revealSite(event.detail)}
           @step-picked=${() => this.revealStep()}
         ></tilescope-tile-stage>
-        ${scheduleKey(model)}
+        ${guard([model], () => scheduleKey(model))}
         ${transport({
           step: this.step,
           steps: lane.ends.length,

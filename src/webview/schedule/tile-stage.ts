@@ -32,6 +32,7 @@ export class TileStage extends LitElement {
   private readonly size = new SizeController(this);
   private readonly theme = new ThemeController(this);
   private laidOut: StageLayout | null = null;
+  private laidFor: ScheduleModel['schedule'] | null = null;
 
   override createRenderRoot(): this {
     return this;
@@ -92,8 +93,6 @@ export class TileStage extends LitElement {
     }
     return this.laidOut;
   }
-
-  private laidFor: ScheduleModel['schedule'] | null = null;
 
   private say(text: string | null): void {
     this.dispatchEvent(new CustomEvent<string | null>('hover-text', { detail: text }));

@@ -47,6 +47,8 @@ export class TileTimeline extends LitElement {
   private readonly size = new SizeController(this);
   private readonly theme = new ThemeController(this);
   private drawn: readonly unknown[] = [];
+  private laidOut: TimelineLayout | null = null;
+  private laidFor: ScheduleModel | null = null;
   private pressedAt: { readonly x: number; readonly lane: number } | null = null;
   private moved = false;
 
@@ -143,7 +145,12 @@ export class TileTimeline extends LitElement {
   }
 
   private get layout(): TimelineLayout {
-    return layoutTimeline(this.model, Math.max(240, this.size.width));
+    const width = Math.max(240, this.size.width);
+    if (this.laidOut?.width !== width || this.laidFor !== this.model) {
+      this.laidOut = layoutTimeline(this.model, width);
+      this.laidFor = this.model;
+    }
+    return this.laidOut;
   }
 
   private get window(): TimeWindow {
