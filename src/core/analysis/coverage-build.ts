@@ -1,8 +1,9 @@
+import type { KeyRange } from '../attention/mechanism.js';
 import { sizesOf, type Sizes } from '../attention/sizes.js';
 import { toBase64 } from '../numerics/base64.js';
 import type { AnalysisContext } from './context.js';
 import { cellStates, type Coverage } from './coverage.js';
-import { isVisible, planeVisits, throughByRow, type PlaneVisits } from './coverage-count.js';
+import { VisitCounter, type RowVisits } from './coverage-count.js';
 import { coverageSentence } from './coverage-sentence.js';
 import type { ProvenanceRecorder } from './provenance.js';
 
@@ -12,6 +13,17 @@ const mostSide = 256;
 /** A visit counts all columns of the output: a pair that lacks one, or has one twice, is off by more than this. */
 const visitSlack = 0.002;
 
+/** Of the states in one cell the gravest is shown; queries that were not traced only beat pairs outside the mask. */
+const gravity: Readonly<Record<number, number>> = {
+  [cellStates.outside]: 0,
+  [cellStates.untraced]: 1,
+  [cellStates.once]: 2,
+  [cellStates.throughState]: 3,
+  [cellStates.wasted]: 4,
+  [cellStates.doubled]: 5,
+  [cellStates.missed]: 6,
+};
+
 /** The linear indices of the workgroups of each pass that ran with provenance. */
 function followedWorkgroups(provenance: ProvenanceRecorder, passes: number): readonly Set<number>[] {
   const followed = Array.from({ length: passes }, () => new Set<number>());
@@ -19,24 +31,18 @@ function followedWorkgroups(provenance: ProvenanceRecorder, passes: number): rea
   return followed;
 }
 
-/** Pairs in a state other than `outside`, by state. */
-export interface CoverageCounts {
-  once: number;
-  throughState: number;
-  wasted: number;
-  doubled: number;
-  missed: number;
-}
-
 /** What the maps of all planes are drawn with, and what is found while drawing. */
 interface Survey {
+  readonly provenance: ProvenanceRecorder;
+  readonly counter: VisitCounter;
   readonly sizes: Sizes;
-  readonly range: ReturnType<AnalysisContext['mechanism']['visibleKeys']>;
+  readonly range: (query: number) => KeyRange;
   readonly cellQueries: number;
   readonly cellKeys: number;
   /** A pair that was not reached is missed; else some other workgroup may have had it in hand. */
   readonly certain: boolean;
-  readonly totals: CoverageCounts;
+  /** Pairs of traced queries, by state. */
+  readonly totals: Float64Array;
   firstMissed: Coverage['firstMissed'];
   firstDoubled: Coverage['firstDoubled'];
 }
@@ -52,33 +58,32 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
   const followed = followedWorkgroups(provenance, simulation.passes.length);
   const whole = simulation.passes.map(({ workgroups: [x, y, z] }, pass) => followed[pass]!.size === x * y * z);
   const complete = whole.every(Boolean) && !provenance.overflowed;
-  const through = throughByRow(provenance);
-  const planes = tracedPlanes(provenance, through, sizes, complete);
+  const counter = new VisitCounter(provenance, sizes, complete);
+  const planes = tracedPlanes(counter, sizes);
   const side = Math.max(Math.min(mostSide, Math.floor(Math.sqrt(mostCells / Math.max(planes.length, 1)))), 16);
   const survey: Survey = {
+    provenance,
+    counter,
     sizes,
     range: mechanism.visibleKeys(plan.shape, plan.options),
-    cellQueries: Math.ceil(sizes.seqlen / side),
-    cellKeys: Math.ceil(sizes.seqlenK / side),
+    cellQueries: cellSize(sizes.seqlen, side),
+    cellKeys: cellSize(sizes.seqlenK, side),
     certain: whole.slice(0, -1).every(Boolean) && !provenance.overflowed,
-    totals: { once: 0, throughState: 0, wasted: 0, doubled: 0, missed: 0 },
+    totals: new Float64Array(Object.keys(cellStates).length),
     firstMissed: null,
     firstDoubled: null,
   };
-  const visitSizes = { queries: sizes.seqlen, keys: sizes.seqlenK, headDim: sizes.headDim, headDimV: sizes.headDimV };
   const maps = planes.map((plane) => {
-    const visits = planeVisits(provenance, through, plane, visitSizes, complete);
-    const cells = toBase64(mapPlane(survey, provenance, plane, visits));
+    const cells = toBase64(mapPlane(survey, plane));
     return { plane, batch: Math.floor(plane / sizes.heads), head: plane % sizes.heads, cells };
   });
-  const { totals } = survey;
   const found = {
     queries: sizes.seqlen,
     keys: sizes.seqlenK,
     planes: maps,
     cellQueries: survey.cellQueries,
     cellKeys: survey.cellKeys,
-    totals: { required: totals.once + totals.throughState + totals.doubled + totals.missed, ...totals },
+    totals: totalsOf(survey.totals),
     firstMissed: survey.firstMissed,
     firstDoubled: survey.firstDoubled,
     balance: balanceOf(context, provenance, sizes),
@@ -87,85 +92,83 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
   return { ...found, sentence: coverageSentence(found, context, provenance) };
 }
 
-function tracedPlanes(
-  provenance: ProvenanceRecorder,
-  through: ReturnType<typeof throughByRow>,
-  { batch, heads, seqlen }: Sizes,
-  complete: boolean,
-): readonly number[] {
-  const planes = new Set<number>();
-  for (const queryRow of through.keys()) planes.add(Math.floor(queryRow / seqlen));
-  for (let plane = 0; plane < batch * heads; plane++) {
-    for (let query = 0; query < seqlen && !planes.has(plane); query++) {
-      if (complete || provenance.used.row(plane * seqlen + query).length > 0) planes.add(plane);
-    }
-  }
-  return [...planes].sort((a, b) => a - b);
+/** Pairs along one side of a cell: a power of two, as tiles are, so that no cell straddles the edge of one. */
+function cellSize(length: number, side: number): number {
+  let size = 1;
+  while (size * side < length) size *= 2;
+  return size;
+}
+
+function totalsOf(counts: Float64Array): Coverage['totals'] {
+  const of = (state: keyof typeof cellStates): number => counts[cellStates[state]]!;
+  const reached = { once: of('once'), throughState: of('throughState'), doubled: of('doubled'), missed: of('missed') };
+  const required = reached.once + reached.throughState + reached.doubled + reached.missed;
+  return { required, ...reached, wasted: of('wasted') };
+}
+
+function tracedPlanes(counter: VisitCounter, { batch, heads, seqlen }: Sizes): readonly number[] {
+  const isTraced = (plane: number): boolean => {
+    for (let query = 0; query < seqlen; query++) if (counter.isTraced(plane * seqlen + query)) return true;
+    return false;
+  };
+  return Array.from({ length: batch * heads }, (_, plane) => plane).filter(isTraced);
 }
 
 /** The cells of one plane; counts its pairs on the way. */
-function mapPlane(survey: Survey, provenance: ProvenanceRecorder, plane: number, visits: PlaneVisits): Uint8Array {
-  const { seqlen, seqlenK, headDim } = survey.sizes;
+function mapPlane(survey: Survey, plane: number): Uint8Array {
+  const { seqlen, seqlenK } = survey.sizes;
   const columns = Math.ceil(seqlenK / survey.cellKeys);
   const cells = new Uint8Array(Math.ceil(seqlen / survey.cellQueries) * columns);
-  // Cells that hold no traced query at all: `untraced` where the mask asks for something there.
-  const seen = new Uint8Array(cells.length);
-  const cellOfKey = Uint32Array.from({ length: seqlenK }, (_, key) => Math.floor(key / survey.cellKeys));
+  const states = new Uint8Array(seqlenK);
   for (let query = 0; query < seqlen; query++) {
-    const formed = provenance.formed.row(plane * seqlen + query);
-    const range = survey.range(query);
+    const queryRow = plane * seqlen + query;
+    const { from, to } = survey.range(query);
+    if (survey.counter.isTraced(queryRow)) {
+      const formed = survey.provenance.formed.row(queryRow);
+      rowStates(survey, formed, survey.counter.visits(queryRow), from, to, states);
+      count(survey, plane, query, states);
+    } else {
+      states.fill(cellStates.outside).fill(cellStates.untraced, Math.max(from, 0), Math.max(to, 0));
+    }
     const first = Math.floor(query / survey.cellQueries) * columns;
     for (let key = 0; key < seqlenK; key++) {
-      const cell = first + cellOfKey[key]!;
-      const at = query * seqlenK + key;
-      let state: number = cellStates.untraced;
-      const wanted = isVisible(range, key);
-      if (visits.traced[query] === 1) {
-        const isFormed = 2 * (formed[key] ?? 0) >= headDim;
-        state = stateOf(wanted, isFormed, visits.byScore[at]!, visits.throughState[at]!);
-        if (state === cellStates.missed && !survey.certain) state = cellStates.untraced;
-        else count(survey, state, plane, query, key);
-      } else if (!wanted) state = cellStates.outside;
-      if (state === cellStates.untraced) {
-        if (seen[cell] === 0 && cells[cell] === cellStates.outside) cells[cell] = state;
-        continue;
-      }
-      if (state === cellStates.outside) continue;
-      if (seen[cell] === 0 || state > cells[cell]!) cells[cell] = state;
-      seen[cell] = 1;
+      const cell = first + Math.floor(key / survey.cellKeys);
+      if (gravity[states[key]!]! > gravity[cells[cell]!]!) cells[cell] = states[key]!;
     }
   }
   return cells;
 }
 
-/** What became of one pair of a traced query. A pair that reaches only some columns of the output is missed. */
-function stateOf(wanted: boolean, isFormed: boolean, byScore: number, throughState: number): number {
-  const visits = byScore + throughState;
-  if (!wanted) return isFormed || visits >= 0.5 ? cellStates.wasted : cellStates.outside;
-  if (visits < 1 - visitSlack) return cellStates.missed;
-  if (visits > 1 + visitSlack) return cellStates.doubled;
-  return throughState > byScore ? cellStates.throughState : cellStates.once;
+/** What became of each pair of a traced query. A pair that reaches only some columns of the output is missed. */
+function rowStates(
+  { sizes: { headDim }, certain }: Survey,
+  formed: Uint16Array,
+  { byScore, throughState }: RowVisits,
+  from: number,
+  to: number,
+  states: Uint8Array,
+): void {
+  const missed = certain ? cellStates.missed : cellStates.untraced;
+  const leastFormed = headDim / 2;
+  for (let key = 0; key < states.length; key++) {
+    const visits = byScore[key]! + throughState[key]!;
+    if (key < from || key >= to) {
+      const isWasted = visits >= 0.5 || (formed.length > 0 && formed[key]! >= leastFormed);
+      states[key] = isWasted ? cellStates.wasted : cellStates.outside;
+    } else if (visits < 1 - visitSlack) states[key] = missed;
+    else if (visits > 1 + visitSlack) states[key] = cellStates.doubled;
+    else states[key] = throughState[key]! > byScore[key]! ? cellStates.throughState : cellStates.once;
+  }
 }
 
-function count(survey: Survey, state: number, plane: number, query: number, key: number): void {
+function count(survey: Survey, plane: number, query: number, states: Uint8Array): void {
   const { totals } = survey;
-  switch (state) {
-    case cellStates.once:
-      totals.once++;
-      return;
-    case cellStates.throughState:
-      totals.throughState++;
-      return;
-    case cellStates.wasted:
-      totals.wasted++;
-      return;
-    case cellStates.doubled:
-      totals.doubled++;
-      survey.firstDoubled ??= { plane, query, key };
-      return;
-    case cellStates.missed:
-      totals.missed++;
-      survey.firstMissed ??= { plane, query, key };
+  for (const state of states) totals[state]!++;
+  if (!survey.firstMissed && totals[cellStates.missed]! > 0) {
+    survey.firstMissed = { plane, query, key: states.indexOf(cellStates.missed) };
+  }
+  if (!survey.firstDoubled && totals[cellStates.doubled]! > 0) {
+    survey.firstDoubled = { plane, query, key: states.indexOf(cellStates.doubled) };
   }
 }
 

@@ -1,28 +1,22 @@
-import type { KeyRange } from '../attention/mechanism.js';
 import type { ProvenanceRecorder } from './provenance.js';
 
-/** How often each query of one plane reached each key; row-major by query and key. */
-export interface PlaneVisits {
-  /** Visits of each pair as its share in the output: by its own score and value, and through a state. */
+/** How often one query reached each key, as its share in the output: by score and value, and through a state. */
+export interface RowVisits {
   readonly byScore: Float32Array;
   readonly throughState: Float32Array;
-  /** Queries that a traced workgroup worked on. */
-  readonly traced: Uint8Array;
 }
 
 /** What the counts are held against. */
 export interface VisitSizes {
-  readonly queries: number;
-  readonly keys: number;
   readonly headDim: number;
   readonly headDimV: number;
 }
 
 /** Multiply-adds of query rows with sets, by query row: what of `ThroughCounts` belongs to a plane. */
-export type ThroughByRow = ReadonlyMap<number, readonly { readonly set: number; readonly count: number }[]>;
+type ThroughByRow = ReadonlyMap<number, readonly { readonly set: number; readonly count: number }[]>;
 
 /** Sorts the multiply-adds with states by query row. */
-export function throughByRow(provenance: ProvenanceRecorder): ThroughByRow {
+function throughByRow(provenance: ProvenanceRecorder): ThroughByRow {
   const rows = new Map<number, { set: number; count: number }[]>();
   provenance.through.forEach((queryRow, set, count) => {
     const row = rows.get(queryRow);
@@ -33,34 +27,45 @@ export function throughByRow(provenance: ProvenanceRecorder): ThroughByRow {
 }
 
 /**
- * Visits of one plane. A visit is headDimV multiply-adds of a weight with a value, or headDim · headDimV of a query with
- * a state. Where only a part of the workgroups ran, a query may have been given fewer columns of the output; then most
- * of its pairs agree on a smaller share, which counts as one visit.
+ * Counts the visits of query rows, one at a time. A visit is headDimV multiply-adds of a weight with a value, or headDim ·
+ * headDimV of a query with a state. Where only a part of the workgroups ran, a query may have been given fewer columns
+ * of the output; then most of its pairs agree on a smaller share, which counts as one visit.
  */
-export function planeVisits(
-  provenance: ProvenanceRecorder,
-  through: ThroughByRow,
-  plane: number,
-  sizes: VisitSizes,
-  complete: boolean,
-): PlaneVisits {
-  const { queries, keys } = sizes;
-  const byScore = new Float32Array(queries * keys);
-  const throughState = new Float32Array(queries * keys);
-  const traced = new Uint8Array(queries);
-  const steps = new Float64Array(keys + 1);
-  for (let query = 0; query < queries; query++) {
-    const queryRow = plane * queries + query;
-    const used = provenance.used.row(queryRow);
-    const met = through.get(queryRow) ?? [];
-    if (!complete && used.length === 0 && met.length === 0) continue;
-    traced[query] = 1;
-    const at = query * keys;
-    for (let key = 0; key < used.length; key++) byScore[at + key] = used[key]! / sizes.headDimV;
-    if (met.length > 0) addStates(provenance, met, queryRow, sizes, steps, throughState.subarray(at, at + keys));
-    if (!complete) rescale(byScore.subarray(at, at + keys), throughState.subarray(at, at + keys));
+export class VisitCounter {
+  private readonly byScore: Float32Array;
+  private readonly throughState: Float32Array;
+  private readonly steps: Float64Array;
+  private readonly through: ThroughByRow;
+
+  constructor(
+    private readonly provenance: ProvenanceRecorder,
+    private readonly sizes: VisitSizes,
+    private readonly complete: boolean,
+  ) {
+    const { keys } = provenance.space;
+    this.byScore = new Float32Array(keys);
+    this.throughState = new Float32Array(keys);
+    this.steps = new Float64Array(keys + 1);
+    this.through = throughByRow(provenance);
   }
-  return { byScore, throughState, traced };
+
+  /** Whether a workgroup that ran with provenance worked on the query row. */
+  isTraced(queryRow: number): boolean {
+    return this.complete || this.provenance.used.row(queryRow).length > 0 || this.through.has(queryRow);
+  }
+
+  /** The visits of a query row, valid until the next call. */
+  visits(queryRow: number): RowVisits {
+    const { byScore, throughState, provenance, sizes } = this;
+    const used = provenance.used.row(queryRow);
+    if (used.length === 0) byScore.fill(0);
+    for (let key = 0; key < used.length; key++) byScore[key] = used[key]! / sizes.headDimV;
+    const met = this.through.get(queryRow);
+    if (met) addStates(provenance, met, queryRow, sizes, this.steps, throughState);
+    else throughState.fill(0);
+    if (!this.complete) rescale(byScore, throughState);
+    return { byScore, throughState };
+  }
 }
 
 function addStates(
@@ -108,6 +113,3 @@ function rescale(byScore: Float32Array, throughState: Float32Array): void {
     throughState[key]! /= usual;
   }
 }
-
-/** Whether the mask lets a query see a key. */
-export const isVisible = ({ from, to }: KeyRange, key: number): boolean => key >= from && key < to;

@@ -13,6 +13,8 @@ interface Tiling {
   /** Keys that a workgroup sums into a state, and keys a step; 0 where it does not. */
   readonly summed: number;
   readonly summedPerStep: number;
+  /** Where keys are read, products are summed; else states that others made. */
+  readonly readsKeys: boolean;
 }
 
 /** The most frequent number, the largest of them where several are; 0 of none. */
@@ -46,7 +48,12 @@ function tilingOf(entry: string, workgroups: readonly (readonly ScheduleStep[])[
     tiles: Math.max(0, ...own.map((rects) => new Set(rects.map(rectName)).size)),
     throughState: scoresOf.some((scores) => scores.some(({ by }) => by === 'state')),
     summed: usual(updates.flatMap((ranges) => (ranges.length > 0 ? [extent(ranges)] : []))),
-    summedPerStep: usual(updates.flatMap((ranges) => ranges.map(({ from, to }) => to - from))),
+    summedPerStep: usual(
+      updates.flatMap((ranges) => ranges.map(({ from, to }, index) => to - (index > 0 ? ranges[index - 1]!.to : from))),
+    ),
+    readsKeys: workgroups.some((steps) =>
+      steps.some(({ accesses }) => accesses.some(({ tensor, mode }) => tensor === 'k' && mode === 'read')),
+    ),
   };
 }
 
@@ -54,7 +61,16 @@ const counted = (count: number, one: string, many: string): string => `${count} 
 const queryCount = (count: number): string => counted(count, 'query', 'queries');
 const keyCount = (count: number): string => counted(count, 'key', 'keys');
 
-function describe({ entry, queries, keys, tiles, throughState, summed, summedPerStep }: Tiling): string | null {
+function describe({
+  entry,
+  queries,
+  keys,
+  tiles,
+  throughState,
+  summed,
+  summedPerStep,
+  readsKeys,
+}: Tiling): string | null {
   if (tiles > 1) {
     const walk = `Each workgroup of "${entry}" holds ${queryCount(queries)} and walks over the keys, ${keys} a step`;
     return throughState
@@ -70,9 +86,9 @@ function describe({ entry, queries, keys, tiles, throughState, summed, summedPer
   if (throughState)
     return `Each workgroup of "${entry}" holds ${queryCount(queries)}, which meet all keys through the state.`;
   if (summed === 0) return null;
-  return summedPerStep < summed
-    ? `"${entry}" sums ${keyCount(summed)} per workgroup into a state, ${summedPerStep} a step.`
-    : `"${entry}" adds up states over ${keyCount(summed)}.`;
+  if (!readsKeys) return `"${entry}" adds up states over ${keyCount(summed)}.`;
+  const pace = summedPerStep < summed ? `, ${summedPerStep} a step` : '';
+  return `Each workgroup of "${entry}" sums ${keyCount(summed)} into a state${pace}.`;
 }
 
 /** What the picture shows, in the field's words, from the steps of the traced workgroups by pass. */

@@ -176,7 +176,7 @@ describe('the other kernels', () => {
       '112–128 × 0–8',
     ]);
     expect(schedule.sentence).toContain('inside a block by the left product, everything earlier through the state');
-    expect(schedule.sentence).toContain('"sum_chunks" sums 64 keys per workgroup into a state');
+    expect(schedule.sentence).toContain('Each workgroup of "sum_chunks" sums 64 keys into a state, 16 a step.');
   });
 
   it('right-product writes states and denominators of a chunk as one row of scratch, and scans them row by row', () => {
