@@ -1,6 +1,12 @@
 import type { WorkgroupLog } from './trace.js';
 import { logMark, regionLimit } from './writer.js';
 
+/**
+ * A workgroup that has logged more accesses than this has no fuel left: its next loop without a known end is given up.
+ * An endless loop would otherwise fill the memory long before it runs out of rounds.
+ */
+const mostLogged = 2 ** 26;
+
 /** A list of integers in a typed array that grows. */
 class Column<T extends Uint16Array | Uint32Array> {
   length = 0;
@@ -37,7 +43,9 @@ export class AccessLog {
   /** Where the generated code writes; `state[0]` says how many entries are filled. */
   readonly site = new Uint16Array(logMark + regionLimit + 1);
   readonly address = new Uint32Array(logMark + regionLimit + 1);
-  private full: { readonly site: Uint16Array; readonly address: Uint32Array }[] = [];
+  /** Copies of full arrays. They are kept from one workgroup to the next: fresh memory is what costs most here. */
+  private readonly copies: { readonly site: Uint16Array; readonly address: Uint32Array; count: number }[] = [];
+  private used = 0;
   private emptied = 0;
   private readonly start = words();
   private readonly invocation = new Column(new Uint16Array(256), (length) => new Uint16Array(length));
@@ -49,11 +57,28 @@ export class AccessLog {
   /** Moves what was written so far elsewhere and begins the arrays anew. Returns the number of entries: none. */
   readonly empty = (): number => {
     const count = this.state[0]!;
-    this.full.push({ site: this.site.slice(0, count), address: this.address.slice(0, count) });
+    if (this.used === this.copies.length) {
+      const { length } = this.site;
+      this.copies.push({ site: new Uint16Array(length), address: new Uint32Array(length), count: 0 });
+    }
+    const copy = this.copies[this.used++]!;
+    copy.site.set(this.site.subarray(0, count));
+    copy.address.set(this.address.subarray(0, count));
+    copy.count = count;
     this.emptied += count;
     this.state[0] = 0;
+    if (this.emptied > mostLogged) this.state[1] = 0;
     return 0;
   };
+
+  /** Forgets what was written since the last workgroup: it was given up. */
+  abandon(): void {
+    this.state[0] = 0;
+    this.used = 0;
+    this.emptied = 0;
+    this.lastStart = -1;
+    for (const column of [this.start, this.invocation, this.epoch, this.phase]) column.length = 0;
+  }
 
   /** The next accesses belong to this invocation, epoch and phase. */
   begin(invocation: number, epoch: number, phase: number): void {
@@ -76,21 +101,24 @@ export class AccessLog {
 
   /** The log of the workgroup that has just ended. */
   take(workgroup: readonly [number, number, number], epochs: number): WorkgroupLog {
-    this.empty();
-    const count = this.emptied;
+    const rest = this.state[0]!;
+    const count = this.emptied + rest;
     const site = new Uint16Array(count);
     const address = new Uint32Array(count);
     let at = 0;
-    for (const part of this.full) {
-      site.set(part.site, at);
-      address.set(part.address, at);
-      at += part.site.length;
+    for (const copy of this.copies.slice(0, this.used)) {
+      site.set(copy.site.subarray(0, copy.count), at);
+      address.set(copy.address.subarray(0, copy.count), at);
+      at += copy.count;
     }
+    site.set(this.site.subarray(0, rest), at);
+    address.set(this.address.subarray(0, rest), at);
     // A last segment in which nothing happened is none.
     if (this.start.length > 0 && this.lastStart === count) this.dropLast();
     const segments = this.start.length;
-    this.full = [];
+    this.used = 0;
     this.emptied = 0;
+    this.state[0] = 0;
     this.lastStart = -1;
     return {
       workgroup,

@@ -6,8 +6,11 @@ import { performSubgroup } from './subgroups.js';
 const running = -1;
 const ended = -2;
 
-/** Runs one workgroup to its end: everything that all its invocations do. Returns the number of its epochs. */
-export function runWorkgroup(machine: Machine, entry: Entry, linear: number, watched: number | null): number {
+/**
+ * Runs one workgroup to its end: everything that all its invocations do. Returns the number of its epochs, or null where
+ * it was given up in an endless loop; nothing of it is in the log then.
+ */
+export function runWorkgroup(machine: Machine, entry: Entry, linear: number, watched: number | null): number | null {
   const { pass, state, position } = machine;
   const [nx, ny] = pass.workgroups;
   position.linear = linear;
@@ -22,7 +25,8 @@ export function runWorkgroup(machine: Machine, entry: Entry, linear: number, wat
     return pass.synchronizing ? runTogether(machine, entry, watched) : runAlone(machine, entry, watched);
   } catch (error) {
     if (!(error instanceof Endless)) throw error;
-    return position.epoch + 1;
+    machine.log.abandon();
+    return null;
   }
 }
 

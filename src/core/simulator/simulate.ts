@@ -44,6 +44,8 @@ type Text = keyof CompiledPass['texts'];
 class PassRun {
   readonly machine: Machine;
   accesses = 0;
+  /** A workgroup did not come to an end: the others would not either, and each would take as long to find out. */
+  private givenUp = false;
   private readonly entries = new Map<Text, Entry>();
   private readonly siteCounts: Float64Array;
   private readonly logs: WorkgroupLog[] = [];
@@ -86,9 +88,11 @@ class PassRun {
     const logs = text === 'logged' && recording.accesses;
     this.machine.mode = { logs, tags: text !== 'counted' && recording.provenance };
     for (const linear of workgroups) {
+      if (this.givenUp) return;
       const watched = watch?.pass === this.index && watch.workgroup === linear ? watch.invocation : null;
       const epochs = runWorkgroup(this.machine, entry, linear, watched);
-      if (logs) this.logs.push(this.machine.log.take(this.machine.position.workgroup, epochs));
+      if (epochs === null) this.givenUp = true;
+      else if (logs) this.logs.push(this.machine.log.take(this.machine.position.workgroup, epochs));
       this.executed.push(linear);
       this.drain();
       yield {

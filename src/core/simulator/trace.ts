@@ -71,7 +71,7 @@ export interface Fault {
     /** i32 or u32 arithmetic whose exact result does not fit, on the way to an index. */
     | 'index-overflow'
     | 'division-by-zero'
-    /** A loop that goes on for ever: the workgroup was given up. */
+    /** A loop that goes on for ever: the workgroup was given up, and with it the rest of the pass. */
     | 'endless-loop';
   readonly span: Span;
   /** For `non-uniform-barrier`: where the others were; null for the end of the entry point. */

@@ -1,7 +1,7 @@
 import { named, type Component } from './component.js';
 
 /** Entries of the log that may be filled before it is emptied; the arrays have room for one more region. */
-export const logMark = 1 << 17;
+export const logMark = 1 << 18;
 
 /** Most accesses of one region; the log has room for so many beyond the mark at which it is emptied. */
 export const regionLimit = 2048;
