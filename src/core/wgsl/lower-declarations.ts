@@ -56,7 +56,8 @@ export function lowerLet(lowering: Lowering, elem: LetElem, span: Span): Stateme
   }
   const initial = loaded(lowering.operand(elem.init));
   const initializer = expressionOf(initial, declaredType(lowering, elem, initial, span));
-  if (initializer.type.kind === 'void') return reject(initializer.span, 'This call gives no value.', 'Call it without let.');
+  if (initializer.type.kind === 'void')
+    return reject(initializer.span, 'This call gives no value.', 'Call it without let.');
   const value = {
     id: lowering.newId(),
     name: decl.ident.originalName,
