@@ -216,6 +216,28 @@ describe('heat', () => {
   });
 });
 
+describe('heat of uneven sizes', () => {
+  it('weighs bins at the edges by what is in them', () => {
+    const kernel = plannedKernel(builtInText('softmax/flash.wgsl'), { heads: 2, seqlen: 101, headDim: 68 });
+    const { heat, tensors } = buildLedger(simulatedContext(kernel, 'all'));
+    for (const name of ['q', 'k', 'v']) {
+      let reads = 0;
+      const planes = heat.filter(({ tensor }) => tensor === name);
+      expect(planes.map(({ plane }) => plane)).toEqual([
+        [{ name: 'batch', index: 0 }, { name: name === 'q' ? 'heads' : 'headsKv', index: 0 }], // prettier-ignore
+        [{ name: 'batch', index: 0 }, { name: name === 'q' ? 'heads' : 'headsKv', index: 1 }], // prettier-ignore
+      ]);
+      for (const plane of planes) {
+        expect(plane).toMatchObject({ rows: 101, columns: 68, binRows: 2, binColumns: 2 });
+        expect(plane.reads).toHaveLength(51 * 34);
+        // 101 rows are 50 bins of two rows and one of one.
+        plane.reads.forEach((mean, bin) => (reads += mean * 2 * (bin < 50 * 34 ? 2 : 1)));
+      }
+      expect(4 * reads).toBe(tensors.find((tensor) => tensor.name === name)?.readBytes);
+    }
+  });
+});
+
 describe('built-in kernels', () => {
   it.each([
     ['softmax/naive.wgsl', 'scratch-traffic', ['scratch-traffic', 'uncoalesced', 'reread']],

@@ -143,6 +143,17 @@ describe('instructions', () => {
     ]);
   });
 
+  it('do not cross a barrier where phases are the same', () => {
+    const found = instructionsOf([
+      { invocation: 0, accesses: [[0, 1]] },
+      { invocation: 1, epoch: 1, accesses: [[0, 2]] },
+    ]);
+    expect(found).toEqual([
+      [0, [1]],
+      [0, [2]],
+    ]);
+  });
+
   it('go on where a subgroup operation has parted a segment', () => {
     const found = instructionsOf([
       { invocation: 0, accesses: [[0, 1]] },
