@@ -13,6 +13,10 @@ export interface HazardSearch {
   readonly caseName: string;
   /** A site table for each pass. */
   readonly tables: readonly SiteTable[];
+  /** For each pass, the sites that touch another element than the source says, as their index was bad. */
+  readonly misled: readonly ReadonlySet<number>[];
+  /** For each pass, whether its invocations left their order: a barrier that not all reached, a loop without an end. */
+  readonly disordered: readonly boolean[];
   /** The program of a pass, looked up when a hazard asks for it; null where it cannot be lowered again. */
   readonly indexOf: (entry: string) => ProgramIndex | null;
 }
@@ -20,10 +24,15 @@ export interface HazardSearch {
 /** Prepares a search. */
 export function hazardSearch(context: AnalysisContext, caseName: string): HazardSearch {
   const indices = new Map<string, ProgramIndex | null>();
+  const { passes } = context.simulation;
   return {
     context,
     caseName,
-    tables: context.simulation.passes.map(siteTable),
+    misled: passes.map(misledSites),
+    disordered: passes.map(({ faults }) =>
+      faults.some(({ kind }) => kind === 'non-uniform-barrier' || kind === 'endless-loop'),
+    ),
+    tables: passes.map(siteTable),
     indexOf: (entry) => {
       const known = indices.get(entry);
       if (known !== undefined) return known;
@@ -34,6 +43,14 @@ export function hazardSearch(context: AnalysisContext, caseName: string): Hazard
       return index;
     },
   };
+}
+
+/** The sites around the indices that were out of bounds or overflowed. */
+function misledSites({ sites, faults }: PassTrace): ReadonlySet<number> {
+  const bad = faults.filter(({ kind }) => kind === 'out-of-bounds' || kind === 'index-overflow');
+  const around = ({ span }: Site): boolean =>
+    bad.some((fault) => span.start <= fault.span.start && fault.span.end <= span.end);
+  return new Set(sites.flatMap((site, index) => (around(site) ? [index] : [])));
 }
 
 /** What is particular to one hazard; `hazardOf` adds what follows from it. */

@@ -4,24 +4,36 @@ import { hazardOf, variableText, type HazardParts, type HazardSearch } from './h
 import { boundFix } from './hazard-fixes.js';
 import { timesText, tupleText } from './hazard-words.js';
 
-/** The faults of a simulated case, told for people. */
+/**
+ * The faults of a simulated case, told for people. An index that overflowed is not told to be out of bounds as well, and
+ * of the barriers that not all reach only the first: from there on the invocations of the pass are out of step.
+ */
 export function faultHazards(search: HazardSearch): readonly Hazard[] {
   return search.context.simulation.passes.flatMap((pass) =>
-    pass.faults.map((fault) =>
-      hazardOf(search, {
-        span: fault.span,
-        variable: fault.variable,
-        count: fault.count,
-        example: {
-          entry: pass.entry,
-          workgroup: fault.workgroup,
-          invocations: [fault.invocation],
-          epoch: fault.epoch,
-        },
-        ...tell(search, pass, fault),
-      }),
-    ),
+    pass.faults
+      .filter((fault) => !followsFromAnother(pass, fault))
+      .map((fault) =>
+        hazardOf(search, {
+          span: fault.span,
+          variable: fault.variable,
+          count: fault.count,
+          example: {
+            entry: pass.entry,
+            workgroup: fault.workgroup,
+            invocations: [fault.invocation],
+            epoch: fault.epoch,
+          },
+          ...tell(search, pass, fault),
+        }),
+      ),
   );
+}
+
+function followsFromAnother({ faults }: PassTrace, fault: Fault): boolean {
+  const { kind, span } = fault;
+  if (kind === 'non-uniform-barrier') return faults.find((other) => other.kind === kind) !== fault;
+  const inside = (other: Fault): boolean => span.start <= other.span.start && other.span.end <= span.end;
+  return kind === 'out-of-bounds' && faults.some((other) => other.kind === 'index-overflow' && inside(other));
 }
 
 type Told = Pick<HazardParts, 'kind' | 'severity' | 'message' | 'remedy' | 'other' | 'fix'>;

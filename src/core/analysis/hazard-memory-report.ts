@@ -6,12 +6,18 @@ import { unwrittenVariableReads, unwrittenWorkgroupReads, type UnwrittenRead } f
 import { useOfWrites, type WriteSite } from './hazard-unread.js';
 import { tupleText } from './hazard-words.js';
 
-/** Reads of what nobody has written, told for people. */
+/**
+ * Reads of what nobody has written, told for people. Left out are those that another hazard leads to: by an index that
+ * was bad, of a variable that such an index should have written, and in passes whose order was lost.
+ */
 export function uninitialisedHazards(search: HazardSearch): readonly Hazard[] {
   return search.context.simulation.passes.flatMap((pass, index) => {
+    if (search.disordered[index]) return [];
     const table = search.tables[index]!;
-    const shared = onePerVariable(unwrittenWorkgroupReads(pass, table));
-    const own = onePerVariable(unwrittenVariableReads(pass, table));
+    const spoilt = new Set([...search.misled[index]!].map((site) => table.variable[site]));
+    const meant = ({ variable }: UnwrittenRead): boolean => !spoilt.has(variable);
+    const shared = onePerVariable(unwrittenWorkgroupReads(pass, table).filter(meant));
+    const own = onePerVariable(unwrittenVariableReads(pass, table).filter(meant));
     return [...shared.map((read) => tellShared(search, pass, read)), ...own.map((read) => tellOwn(search, pass, read))];
   });
 }
@@ -81,10 +87,20 @@ function tellOwn(search: HazardSearch, pass: PassTrace, read: UnwrittenRead): Ha
 /** Writes that nobody reads, told for people, and the starts of those that somebody does. */
 export function unreadHazards(search: HazardSearch): { hazards: readonly Hazard[]; readWrites: readonly number[] } {
   const { passes } = search.context.simulation;
+  // Where a pass went astray, nothing says which of its reads are missing.
+  if (search.disordered.includes(true)) return { hazards: [], readWrites: [] };
   const { unread, read } = useOfWrites(passes, search.tables, search.context.plan.buffers);
   const readWrites = read.map(({ pass, site }) => passes[pass]!.sites[site]!.span.start);
-  const hazards = unread.map((write) => tellUnread(search, passes[write.pass]!, write));
+  const meant = unread.filter(({ pass, site }) => !isSpoilt(search, pass, site));
+  const hazards = meant.map((write) => tellUnread(search, passes[write.pass]!, write));
   return { hazards: hazards.filter(({ span }) => !readWrites.includes(span.start)), readWrites };
+}
+
+/** Whether some access to the variable of a site went elsewhere, as its index was bad: it may be the read that is missed. */
+function isSpoilt({ context, misled }: HazardSearch, pass: number, site: number): boolean {
+  const { passes } = context.simulation;
+  const { variable } = passes[pass]!.sites[site]!;
+  return misled.some((sites, other) => [...sites].some((index) => passes[other]!.sites[index]!.variable === variable));
 }
 
 function tellUnread(search: HazardSearch, pass: PassTrace, write: WriteSite): Hazard {

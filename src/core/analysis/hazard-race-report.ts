@@ -5,13 +5,21 @@ import { barrierFix, type SiteOrder } from './hazard-fixes.js';
 import { racesBetweenWorkgroups, racesInWorkgroups, type Race } from './hazard-races.js';
 import { tupleText } from './hazard-words.js';
 
-/** All races of a simulated case, told for people. */
+/**
+ * The races of a simulated case, told for people. Left out are those that another hazard leads to: of accesses whose
+ * index was bad, and in passes whose barriers not all invocations reached.
+ */
 export function raceHazards(search: HazardSearch): readonly Hazard[] {
   return search.context.simulation.passes.flatMap((pass, index) => {
     const table = search.tables[index]!;
-    const inside = racesInWorkgroups(pass, table).map((race) => tellInside(search, pass, race));
-    const between = racesBetweenWorkgroups(pass, table).map((race) => tellBetween(search, pass, race));
-    return [...inside, ...between];
+    const misled = search.misled[index]!;
+    const meant = ({ first, second }: Race): boolean => !misled.has(first) && !misled.has(second);
+    const inside = search.disordered[index] ? [] : racesInWorkgroups(pass, table).filter(meant);
+    const between = racesBetweenWorkgroups(pass, table).filter(meant);
+    return [
+      ...inside.map((race) => tellInside(search, pass, race)),
+      ...between.map((race) => tellBetween(search, pass, race)),
+    ];
   });
 }
 

@@ -58,7 +58,10 @@ export function unwrittenWorkgroupReads(pass: PassTrace, table: SiteTable): read
   return list.found;
 }
 
-/** Who has written each granule first: nobody (0), or invocation + 1. Another writer in the same epoch is kept too. */
+/**
+ * Who has written each granule first: nobody (0), invocation + 1, or several (-1) where somebody asks for it meanwhile.
+ * `asked`: it was read in this epoch before anybody had written it.
+ */
 class WrittenBy {
   readonly writer: Int32Array;
   readonly asked: Uint8Array;
@@ -108,8 +111,11 @@ function scanWorkgroup(
       const shift = table.variables[variable]!.shift;
       const last = (address[at]! + table.bytes[here]! - 1) >>> shift;
       for (let granule = address[at]! >>> shift; granule <= last; granule++) {
-        if (memory.writer[granule] !== 0) continue;
-        if (table.kind[here] !== siteKinds.read) memory.writer[granule] = invocation + 1;
+        const writer = memory.writer[granule]!;
+        if (table.kind[here] !== siteKinds.read) {
+          if (writer === 0) memory.writer[granule] = invocation + 1;
+          else if (memory.asked[granule] === 1 && writer !== invocation + 1) memory.writer[granule] = -1;
+        } else if (writer !== 0) continue;
         else if (memory.asked[granule] === 0) {
           memory.asked[granule] = 1;
           candidates.push({ site: here, variable, granule, invocation });

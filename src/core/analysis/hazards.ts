@@ -17,7 +17,10 @@ export function findHazards(context: AnalysisContext, caseName: string): CaseHaz
   return { caseName, hazards: merge(hazards), readWrites };
 }
 
-/** The hazards of several cases of one kernel, each once, in the order of the source. */
+/**
+ * The hazards of several cases of one kernel, each once, in the order of the source. What is written for some cases
+ * alone is no hazard; nor can one case alone tell that what goes into a scratch buffer is never read.
+ */
 export function mergeHazards(perCase: readonly CaseHazards[]): readonly Hazard[] {
   const read = new Set(perCase.flatMap(({ readWrites }) => readWrites));
   const hazards = perCase.flatMap((theCase) => theCase.hazards);
@@ -26,11 +29,10 @@ export function mergeHazards(perCase: readonly CaseHazards[]): readonly Hazard[]
 
 const ranks: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
 
-/** What two hazards are the same by: the change that mends them both, else kind and places. */
-function keyOf({ kind, span, other, fix }: Hazard): string {
-  const isRace = kind === 'race-in-workgroup';
-  if (isRace && fix) return `${kind} ${JSON.stringify(fix.edits)}`;
-  return `${kind} ${span.start} ${span.end} ${other?.span.start ?? ''}`;
+/** What two hazards are the same by: the barrier that parts both races, or the place that is to be changed. */
+function keyOf({ kind, span, fix }: Hazard): string {
+  if (kind === 'race-in-workgroup' && fix) return `${kind} ${JSON.stringify(fix.edits)}`;
+  return `${kind} ${span.start} ${span.end}`;
 }
 
 function merge(hazards: readonly Hazard[]): readonly Hazard[] {

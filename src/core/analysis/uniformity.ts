@@ -27,7 +27,9 @@ interface Leaks {
 
 /** Works out the uniformity of a program: values by what they are computed from, control flow by its conditions. */
 export function uniformityOf(program: Program): Uniformity {
-  const analysis = new Analysis(program);
+  // What a function returns is judged by its own text: whether its arguments differ is each call's matter.
+  const alone = new Analysis(program, null);
+  const analysis = new Analysis(program, alone.differingResults);
   return {
     reachedTogether: (statement) => analysis.together.has(statement),
     sameValue: (expression) => analysis.isUniform(expression),
@@ -39,13 +41,18 @@ class Analysis {
   together = new Set<Statement>();
   /** Values, variables (by id) and results of functions (by id) that may differ; grows until nothing changes. */
   private readonly differing = new Set<number>();
-  private readonly differingResults = new Set<number>();
+  readonly differingResults: Set<number>;
   private readonly scatteredFunctions = new Set<number>();
   private readonly pointedAt = new Set<number>();
   private readonly functions = new Map<number, FunctionDefinition>();
   private changed = true;
 
-  constructor(program: Program) {
+  /** With `results` null functions are looked at as if all were called together with equal arguments. */
+  constructor(
+    program: Program,
+    private readonly results: ReadonlySet<number> | null,
+  ) {
+    this.differingResults = new Set(results);
     for (const definition of program.functions) this.functions.set(definition.id, definition);
     for (const { parameter, builtin } of program.entry.inputs) {
       if (!uniformInputs.includes(builtin)) this.differing.add(parameter.id);
@@ -162,7 +169,7 @@ class Analysis {
         break;
       }
       case 'return':
-        if (!together || (statement.value && !this.isUniform(statement.value))) {
+        if (this.results === null && (!together || (statement.value && !this.isUniform(statement.value)))) {
           this.mark(this.differingResults, owner.id);
         }
         break;
@@ -171,6 +178,7 @@ class Analysis {
   }
 
   private flowIntoCall(call: Extract<Expression, { kind: 'call' }>, together: boolean): void {
+    if (this.results === null) return;
     if (!together) this.mark(this.scatteredFunctions, call.function.id);
     const parameters = this.functions.get(call.function.id)?.parameters ?? [];
     parameters.forEach(({ id }, index) => {

@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest';
+import { racesBetweenWorkgroups, racesInWorkgroups } from '../../../src/core/analysis/hazard-races.js';
+import { siteTable } from '../../../src/core/analysis/hazard-sites.js';
+import { unwrittenVariableReads, unwrittenWorkgroupReads } from '../../../src/core/analysis/hazard-uninitialised.js';
+import { useOfWrites } from '../../../src/core/analysis/hazard-unread.js';
+import type { PassTrace, Site } from '../../../src/core/simulator/trace.js';
+import { type LoggedSegment, simulationOf, siteOf, workgroupLog } from './logs.js';
+
+const tile = (kind: Site['kind'], bytes = 4): Site => siteOf(bytes, { kind, space: 'workgroup', variable: 'tile' });
+const local = (kind: Site['kind'], bytes = 4): Site => siteOf(bytes, { kind, space: 'function', variable: 'sum' });
+
+function passOf(sites: readonly Site[], ...workgroups: readonly (readonly LoggedSegment[])[]): PassTrace {
+  const logs = workgroups.map((segments, x) => ({ ...workgroupLog(segments), workgroup: [x, 0, 0] as const }));
+  const more = { workgroups: [workgroups.length, 1, 1], workgroupSize: [8, 1, 1] } as const;
+  return simulationOf(sites, logs, more).passes[0]!;
+}
+
+/** Pairs of sites that race, sorted, of one workgroup. */
+function racing(sites: readonly Site[], ...segments: readonly LoggedSegment[]): string[] {
+  const pass = passOf(sites, segments);
+  return racesInWorkgroups(pass, siteTable(pass)).map(({ first, second, byte }) => `${first}-${second} at ${byte}`);
+}
+
+describe('races within a workgroup', () => {
+  const sites = [tile('write'), tile('read'), tile('atomic')];
+
+  it('are a write and a read by different invocations between two barriers', () => {
+    const write = { invocation: 0, accesses: [[0, 8]] } as const;
+    expect(racing(sites, write, { invocation: 1, accesses: [[1, 8]] })).toEqual(['0-1 at 8']);
+    expect(racing(sites, write, { invocation: 0, accesses: [[1, 8]] })).toEqual([]);
+    expect(racing(sites, write, { invocation: 1, accesses: [[1, 12]] })).toEqual([]);
+    expect(racing(sites, write, { invocation: 1, epoch: 1, accesses: [[1, 8]] })).toEqual([]);
+  });
+
+  it('are found whichever comes first in the log, and however many read', () => {
+    const reads = [0, 1, 2].map((invocation) => ({ invocation, accesses: [[1, 0]] as const }));
+    expect(racing(sites, ...reads, { invocation: 0, accesses: [[0, 0]] })).toEqual(['1-0 at 0']);
+    expect(racing(sites, ...reads)).toEqual([]);
+  });
+
+  it('are two writes, also of one site', () => {
+    const writes = [0, 1].map((invocation) => ({ invocation, accesses: [[0, 0]] as const }));
+    expect(racing(sites, ...writes)).toEqual(['0-0 at 0']);
+  });
+
+  it('are an atomic operation and a plain access, but not two atomic operations', () => {
+    const updates = [0, 1].map((invocation) => ({ invocation, accesses: [[2, 0]] as const }));
+    expect(racing(sites, ...updates)).toEqual([]);
+    expect(racing(sites, ...updates, { invocation: 0, accesses: [[1, 0]] })).toEqual(['2-1 at 0']);
+    expect(racing(sites, ...updates, { invocation: 1, accesses: [[0, 0]] })).toEqual(['2-0 at 0']);
+  });
+
+  it('are accesses of different widths that overlap, down to halves', () => {
+    const wide = [tile('write', 16), tile('read', 4)];
+    const write = { invocation: 0, accesses: [[0, 16]] } as const;
+    expect(racing(wide, write, { invocation: 1, accesses: [[1, 28]] })).toEqual(['0-1 at 28']);
+    expect(racing(wide, write, { invocation: 1, accesses: [[1, 32]] })).toEqual([]);
+    const halves = [tile('write', 2), tile('read', 2)];
+    const half = { invocation: 0, accesses: [[0, 2]] } as const;
+    expect(racing(halves, half, { invocation: 1, accesses: [[1, 0]] })).toEqual([]);
+    expect(racing(halves, half, { invocation: 1, accesses: [[1, 2]] })).toEqual(['0-1 at 2']);
+  });
+
+  it('are counted, a pair of sites once', () => {
+    const write = { invocation: 0, accesses: Array.from({ length: 5 }, (_, index) => [0, 4 * index] as const) };
+    const read = { invocation: 1, accesses: Array.from({ length: 5 }, (_, index) => [1, 4 * index] as const) };
+    const pass = passOf(sites, [write, read]);
+    expect(racesInWorkgroups(pass, siteTable(pass))).toMatchObject([{ count: 5, firstActor: 0, secondActor: 1 }]);
+  });
+
+  it('do not reach from one workgroup into another', () => {
+    const pass = passOf(sites, [{ invocation: 0, accesses: [[0, 0]] }], [{ invocation: 1, accesses: [[1, 0]] }]);
+    expect(racesInWorkgroups(pass, siteTable(pass))).toEqual([]);
+    expect(racesBetweenWorkgroups(pass, siteTable(pass))).toEqual([]);
+  });
+});
+
+describe('races between workgroups', () => {
+  it('are accesses to one place of a buffer, barriers or not', () => {
+    const sites = [siteOf(4, { kind: 'write' }), siteOf(4)];
+    const writer = [{ invocation: 0, accesses: [[0, 40]] as const }];
+    const reader = [{ invocation: 0, epoch: 3, accesses: [[1, 40]] as const }];
+    const pass = passOf(sites, writer, reader);
+    expect(racesBetweenWorkgroups(pass, siteTable(pass))).toMatchObject([
+      { first: 0, second: 1, firstActor: 0, secondActor: 1, byte: 40, epoch: 3 },
+    ]);
+    const apart = passOf(sites, writer, [{ invocation: 0, accesses: [[1, 44]] }]);
+    expect(racesBetweenWorkgroups(apart, siteTable(apart))).toEqual([]);
+  });
+});
+
+describe('reads of workgroup memory that nobody has written', () => {
+  const sites = [tile('write'), tile('read')];
+  const found = (...segments: readonly LoggedSegment[]): string[] => {
+    const pass = passOf(sites, segments);
+    return unwrittenWorkgroupReads(pass, siteTable(pass)).map(({ site, byte }) => `${site} at ${byte}`);
+  };
+
+  it('are reads before the first write, in the same invocation or in no other', () => {
+    const read = { invocation: 0, accesses: [[1, 4]] } as const;
+    expect(found(read)).toEqual(['1 at 4']);
+    expect(found({ invocation: 0, accesses: [[1, 4], [0, 4]] })).toEqual(['1 at 4']); // prettier-ignore
+    expect(found({ invocation: 0, accesses: [[0, 4], [1, 4]] })).toEqual([]); // prettier-ignore
+    expect(found({ invocation: 3, accesses: [[0, 4]] }, { ...read, epoch: 1 })).toEqual([]);
+  });
+
+  it('leave it to the races where another invocation writes meanwhile', () => {
+    const read = { invocation: 0, accesses: [[1, 4]] } as const;
+    const write = { invocation: 1, accesses: [[0, 4]] } as const;
+    expect(found(read, write)).toEqual([]);
+    expect(found(write, read)).toEqual([]);
+    expect(found(read, { ...write, epoch: 1 })).toEqual(['1 at 4']);
+  });
+});
+
+describe('reads of variables without an initializer', () => {
+  const sites = [local('declare'), local('write'), local('read')];
+  const kinds = (...accesses: readonly (readonly [number, number])[]): string[] => {
+    const pass = passOf(sites, [{ invocation: 5, accesses }]);
+    return unwrittenVariableReads(pass, siteTable(pass)).map(({ kind, byte }) => `${kind} at ${byte}`);
+  };
+
+  it('are told from those after a write', () => {
+    expect(kinds([0, 0], [2, 0])).toEqual(['variable at 0']);
+    expect(kinds([0, 0], [1, 0], [2, 0])).toEqual([]);
+    expect(kinds([0, 0], [1, 0], [2, 4])).toEqual(['variable at 4']);
+  });
+
+  it('are worse where an earlier time round the loop has left something', () => {
+    expect(kinds([0, 0], [1, 0], [0, 0], [2, 0])).toEqual(['loop-variable at 0']);
+    expect(kinds([0, 0], [1, 0], [0, 0], [1, 0], [2, 0])).toEqual([]);
+    expect(kinds([0, 0], [0, 0], [2, 0])).toEqual(['variable at 0']);
+  });
+});
+
+describe('writes that are never read', () => {
+  const sites = [tile('write'), tile('write'), tile('read')];
+  const unread = (...accesses: readonly (readonly [number, number])[]): number[] => {
+    const pass = passOf(sites, [{ invocation: 0, accesses }]);
+    return useOfWrites([pass], [siteTable(pass)], []).unread.map(({ site }) => site);
+  };
+
+  it('are those that are overwritten first, or end with the workgroup', () => {
+    expect(unread([0, 0], [1, 0], [2, 0])).toEqual([0]);
+    expect(unread([0, 0], [2, 0], [1, 0])).toEqual([1]);
+    expect(unread([0, 0], [2, 0], [1, 4], [2, 4])).toEqual([]);
+  });
+
+  it('are none where only padding of the site is not read', () => {
+    expect(unread([0, 0], [0, 4], [0, 8], [2, 4])).toEqual([]);
+  });
+});
+
+it('goes through ten million accesses in a few seconds', () => {
+  const sites = [tile('write', 16), tile('read', 16), siteOf(4, { kind: 'write' }), siteOf(4)];
+  const perSegment = 20_000;
+  const segments = Array.from({ length: 500 }, (_, index) => {
+    const invocation = index % 8;
+    const site = Math.floor(index / 8) % 2;
+    return { invocation, epoch: Math.floor(index / 8), accesses: Array.from({ length: perSegment }, (_, at) => {
+      const place = (invocation * perSegment + at) % 1024;
+      return [at % 4 === 0 ? 2 + site : site, at % 4 === 0 ? 4 * place + 4096 * invocation : 16 * (place & 127) + 2048 * invocation] as const;
+    }) };
+  });
+  const pass = passOf(sites, segments);
+  expect(pass.logs[0]!.count).toBe(10_000_000);
+  const start = performance.now();
+  const table = siteTable(pass);
+  racesInWorkgroups(pass, table);
+  racesBetweenWorkgroups(pass, table);
+  unwrittenWorkgroupReads(pass, table);
+  useOfWrites([pass], [table], []);
+  const elapsedMs = performance.now() - start;
+  expect(elapsedMs).toBeLessThan(8000);
+  console.log(elapsedMs);
+});

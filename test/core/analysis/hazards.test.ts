@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import type { Options, Shape } from '../../../src/core/attention/mechanism.js';
+import { findHazards, mergeHazards } from '../../../src/core/analysis/hazards.js';
+import type { Hazard } from '../../../src/core/analysis/hazard.js';
+import { plantedFaults } from '../../kernels/hazards.js';
+import type { PlantedFault } from '../../kernels/hazards/planted.js';
+import { plannedKernel } from './planned.js';
+import { simulatedContext } from './simulated.js';
+
+const textOf = (file: string): string => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
+
+/** Small, with tails: two tiles of queries and three of keys at least, a head that does not fill its slice. */
+const smallShape: Shape = { batch: 1, heads: 2, seqlen: 70, headDim: 24 };
+
+function hazardsOf(source: string, shape: Shape, options: Options = {}, subgroupSize = 32): readonly Hazard[] {
+  const context = simulatedContext(plannedKernel(source, shape, options), 'all', { subgroupSize, faults: true });
+  return mergeHazards([findHazards(context, 'small')]);
+}
+
+function shapeOf({ file, shape }: PlantedFault): Shape {
+  const own = file.includes('tree-softmax') ? { seqlen: 40 } : file.includes('token-by-token') ? { seqlen: 12 } : {};
+  return { ...smallShape, ...own, ...shape };
+}
+
+function mutate({ file, edits }: PlantedFault): string {
+  return edits.reduce((text, { find, replace }) => {
+    expect(text.split(find), find).toHaveLength(2);
+    return text.replace(find, () => replace);
+  }, textOf(file));
+}
+
+/** The line, from 1, on which a text that stands once ends. */
+function lineOf(source: string, text: string): number {
+  expect(source.split(text), text).toHaveLength(2);
+  return source.slice(0, source.indexOf(text) + text.length).split('\n').length;
+}
+
+function applied(source: string, { fix }: Hazard): string {
+  const edits = [...(fix?.edits ?? [])].sort((a, b) => b.span.start - a.span.start);
+  return edits.reduce((text, { span, text: put }) => text.slice(0, span.start) + put + text.slice(span.end), source);
+}
+
+const tell = ({ kind, line }: Hazard): string => `${kind} in line ${line}`;
+
+describe('a planted fault', () => {
+  it.each(plantedFaults.map((fault) => [`${fault.kind}: ${fault.name}`, fault] as const))(
+    '%s',
+    (_, fault) => {
+      const source = mutate(fault);
+      const shape = shapeOf(fault);
+      const hazards = hazardsOf(source, shape, fault.options);
+      const lines = [fault.at, ...(fault.alsoAt ?? [])].map((at) => `${fault.kind} in line ${lineOf(source, at)}`);
+      expect(hazards.map(tell).sort(), hazards.map(({ message }) => message).join('\n')).toEqual(lines.sort());
+      if (!fault.mended) return;
+      let text = source;
+      for (let round = 0; round < 3; round++) {
+        const [hazard] = hazardsOf(text, shape, fault.options);
+        if (!hazard) break;
+        expect(hazard.fix, hazard.message).not.toBeNull();
+        text = applied(text, hazard);
+      }
+      expect(hazardsOf(text, shape, fault.options).map(tell)).toEqual([]);
+    },
+  );
+});
