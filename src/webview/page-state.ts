@@ -21,7 +21,7 @@ export interface PageState {
   readonly coverage: boolean;
   /** What the bands of the memory traffic are wide by. */
   readonly measure: 'requested' | 'transferred';
-  /** Tensor whose reads are mapped; null for the one that is read most often. */
+  /** Tensor whose reads are mapped; null for the one of which most is read. */
   readonly readTensor: string | null;
   /** Place among the mapped planes of that tensor. */
   readonly readPlane: number;

@@ -9,7 +9,7 @@ import { t } from '../strings.js';
 import { dropdown } from '../toolkit.js';
 import { heatName, heatSummary, heatTable, ReadMap } from './read-map.js';
 
-/** The map of reads with the choice of the tensor and the plane. `tensor` null is the one that is read most often. */
+/** The map of reads with the choice of the tensor and the plane. `tensor` null is the one of which most is read. */
 export class ReadFigure extends LitElement {
   static override readonly properties = {
     heats: { attribute: false },
@@ -97,9 +97,10 @@ export function chooseHeat(
   tensor: string | null,
   plane: number,
 ): { readonly heat: ReadHeat; readonly planes: readonly ReadHeat[]; readonly place: number } | null {
-  const most = (heat: ReadHeat): number => Math.max(0, ...heat.reads);
+  const total = ({ reads, binRows, binColumns }: ReadHeat): number =>
+    reads.reduce((sum, count) => sum + count, 0) * binRows * binColumns;
   const name =
-    heats.find((item) => item.tensor === tensor)?.tensor ?? heats.toSorted((a, b) => most(b) - most(a))[0]?.tensor;
+    heats.find((item) => item.tensor === tensor)?.tensor ?? heats.toSorted((a, b) => total(b) - total(a))[0]?.tensor;
   const planes = heats.filter((item) => item.tensor === name);
   const place = Math.min(plane, planes.length - 1);
   const heat = planes[place];

@@ -81,15 +81,13 @@ export class ReadMap extends LitElement {
 
   private drawAxes(pen: Pen, plotWidth: number, plotHeight: number, colour: string): void {
     const { rows, columns } = this.heat;
-    for (const share of [0, 0.25, 0.5, 0.75]) {
-      const y = margins.top + share * plotHeight;
-      pen.text(margins.left - 5, y + (share === 0 ? 9 : 4), String(Math.round(share * rows)), colour, { at: 'end' });
+    for (const row of quarters(rows)) {
+      const y = margins.top + (row / rows) * plotHeight;
+      pen.text(margins.left - 5, y + (row === 0 ? 9 : 4), String(row), colour, { at: 'end' });
     }
-    for (const share of [0, 0.25, 0.5, 0.75]) {
-      const x = margins.left + share * plotWidth;
-      pen.text(x, margins.top + plotHeight + 14, String(Math.round(share * columns)), colour, {
-        at: share === 0 ? 'start' : 'middle',
-      });
+    for (const column of quarters(columns)) {
+      const x = margins.left + (column / columns) * plotWidth;
+      pen.text(x, margins.top + plotHeight + 14, String(column), colour, { at: column === 0 ? 'start' : 'middle' });
     }
     pen.text(margins.left + plotWidth / 2, height - 5, t('column'), colour, { at: 'middle' });
     pen.text(10, margins.top + plotHeight / 2, t('row'), colour, { at: 'middle', turned: true });
@@ -165,6 +163,11 @@ export class ReadMap extends LitElement {
   };
 }
 
+/** The quarters of an axis as whole numbers, each once. */
+function quarters(size: number): ReadonlySet<number> {
+  return new Set([0, 0.25, 0.5, 0.75].map((share) => Math.floor(share * size)));
+}
+
 /** The colour of a share (0 to 1) of the most reads: lightness runs evenly, away from the background. */
 export function readColour(share: number, ground: Ground): string {
   const hue = 285 - 190 * share;
@@ -197,7 +200,7 @@ export function heatSummary(heat: ReadHeat): string {
   const most = Math.max(0, ...heat.reads);
   const mean = heat.reads.reduce((sum, reads) => sum + reads, 0) / Math.max(1, heat.reads.length);
   return t(
-    'An element of {0} is read {1} times on average, at most {2} times.',
+    'The traced workgroups read an element of {0} {1} times on average, at most {2} times.',
     heatName(heat),
     significant(mean),
     significant(most),

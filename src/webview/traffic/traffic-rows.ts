@@ -41,7 +41,7 @@ export function tensorTable(ledger: Ledger, fileName: string, litVariables: Read
         { ...bytesCell(requested(tensor)), share: requested(tensor) / most },
         bytesCell(tensor.transferredReadBytes + tensor.transferredWrittenBytes),
         factorCell(timesCompulsory(tensor), worst),
-        efficiencyCell(tensor.coalescing),
+        efficiencyCell(tensor.coalescing, tensor.role !== 'uniform'),
       ],
     })),
   };
@@ -92,7 +92,7 @@ export function lineTable(ledger: Ledger, fileName: string, cursorLine: number |
         { ...bytesCell(item.requestedBytes), share: item.requestedBytes / most },
         { text: formatFactor(item.timesCompulsory), sort: item.timesCompulsory },
         conflictCell(item),
-        efficiencyCell(item.efficiency),
+        lineEfficiency(item),
       ],
     })),
   };
@@ -134,14 +134,22 @@ function factorCell(factor: number | null, worst: number): TrafficCell {
   return { text: formatFactor(factor), sort: factor, share };
 }
 
-function efficiencyCell(efficiency: number | null): TrafficCell {
+/** `judged` is false where a low share is no fault: uniforms are read from constant caches. */
+function efficiencyCell(efficiency: number | null, judged: boolean): TrafficCell {
   if (efficiency === null) return { text: '–', sort: null, share: null };
   return {
     text: `${Math.round(efficiency * 100)} %`,
     sort: efficiency,
     share: efficiency,
-    bad: efficiency < poor,
+    bad: judged && efficiency < poor,
   };
+}
+
+/** Lanes that read the same word of workgroup memory cost nothing: there conflicts alone are waste. */
+function lineEfficiency({ space, efficiency, bankConflict }: LineTraffic): TrafficCell {
+  return bankConflict === null
+    ? efficiencyCell(efficiency, space === 'storage')
+    : efficiencyCell(1 / Math.max(1, bankConflict), true);
 }
 
 function conflictCell({ bankConflict }: LineTraffic): TrafficCell {
