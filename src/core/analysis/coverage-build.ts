@@ -39,7 +39,10 @@ interface Survey {
   readonly range: (query: number) => KeyRange;
   readonly cellQueries: number;
   readonly cellKeys: number;
-  /** A pair that was not reached is missed; else some other workgroup may have had it in hand. */
+  /**
+   * All workgroups of the passes before the last ran with provenance. Else a pair that was not reached may only lack the
+   * workgroup that had it in hand, and a state may be one that was yet to be added to others: nothing is said of them.
+   */
   readonly certain: boolean;
   /** Pairs of traced queries, by state. */
   readonly totals: Float64Array;
@@ -122,10 +125,11 @@ function mapPlane(survey: Survey, plane: number): Uint8Array {
   const states = new Uint8Array(seqlenK);
   for (let query = 0; query < seqlen; query++) {
     const queryRow = plane * seqlen + query;
-    const { from, to } = survey.range(query);
+    const range = survey.range(query);
+    const { from, to } = range;
     if (survey.counter.isTraced(queryRow)) {
       const formed = survey.provenance.formed.row(queryRow);
-      rowStates(survey, formed, survey.counter.visits(queryRow), from, to, states);
+      rowStates(survey, formed, survey.counter.visits(queryRow, range), from, to, states);
       count(survey, plane, query, states);
     } else {
       states.fill(cellStates.outside).fill(cellStates.untraced, Math.max(from, 0), Math.max(to, 0));
@@ -156,7 +160,8 @@ function rowStates(
       const isWasted = visits >= 0.5 || (formed.length > 0 && formed[key]! >= leastFormed);
       states[key] = isWasted ? cellStates.wasted : cellStates.outside;
     } else if (visits < 1 - visitSlack) states[key] = missed;
-    else if (visits > 1 + visitSlack) states[key] = cellStates.doubled;
+    else if (visits > 1 + visitSlack)
+      states[key] = certain || byScore[key]! > 1 + visitSlack ? cellStates.doubled : missed;
     else states[key] = throughState[key]! > byScore[key]! ? cellStates.throughState : cellStates.once;
   }
 }

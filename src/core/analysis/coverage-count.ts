@@ -1,3 +1,4 @@
+import type { KeyRange } from '../attention/mechanism.js';
 import type { ProvenanceRecorder } from './provenance.js';
 
 /** How often one query reached each key, as its share in the output: by score and value, and through a state. */
@@ -54,8 +55,8 @@ export class VisitCounter {
     return this.complete || this.provenance.used.row(queryRow).length > 0 || this.through.has(queryRow);
   }
 
-  /** The visits of a query row, valid until the next call. */
-  visits(queryRow: number): RowVisits {
+  /** The visits of a query row that sees the keys [from, to), valid until the next call. */
+  visits(queryRow: number, { from, to }: KeyRange): RowVisits {
     const { byScore, throughState, provenance, sizes } = this;
     const used = provenance.used.row(queryRow);
     if (used.length === 0) byScore.fill(0);
@@ -63,7 +64,7 @@ export class VisitCounter {
     const met = this.through.get(queryRow);
     if (met) addStates(provenance, met, queryRow, sizes, this.steps, throughState);
     else throughState.fill(0);
-    if (!this.complete) rescale(byScore, throughState);
+    if (!this.complete) rescale(byScore, throughState, from, to);
     return { byScore, throughState };
   }
 }
@@ -92,24 +93,29 @@ function addStates(
   }
 }
 
-/** Brings the most frequent share of a row to 1 where it is less. */
-function rescale(byScore: Float32Array, throughState: Float32Array): void {
-  const shares = new Map<number, number>();
-  for (let key = 0; key < byScore.length; key++) {
-    const share = Math.round((byScore[key]! + throughState[key]!) * 1024);
-    if (share > 0) shares.set(share, (shares.get(share) ?? 0) + 1);
-  }
-  let usual = 0;
-  let most = 0;
-  for (const [share, count] of shares) {
-    if (count > most) {
-      most = count;
-      usual = share / 1024;
-    }
-  }
+/** Brings the most frequent share of the keys a query sees to 1 where it is less; that of its scores where it has any. */
+function rescale(byScore: Float32Array, throughState: Float32Array, from: number, to: number): void {
+  const usual = usualShare(byScore, from, to) || usualShare(throughState, from, to);
   if (usual === 0 || usual >= 1) return;
   for (let key = 0; key < byScore.length; key++) {
     byScore[key]! /= usual;
     throughState[key]! /= usual;
   }
+}
+
+/** The most frequent of the shares above 0, in steps of 1/1024; 0 where there is none. */
+function usualShare(values: Float32Array, from: number, to: number): number {
+  const shares = new Map<number, number>();
+  for (let key = from; key < to; key++) {
+    const share = Math.round(values[key]! * 1024);
+    if (share > 0) shares.set(share, (shares.get(share) ?? 0) + 1);
+  }
+  let usual = 0;
+  let most = 0;
+  for (const [share, count] of shares) {
+    if (count <= most) continue;
+    most = count;
+    usual = share / 1024;
+  }
+  return usual;
 }

@@ -84,7 +84,7 @@ function describe({
       : `${tile}, by the left product.`;
   }
   if (throughState)
-    return `Each workgroup of "${entry}" holds ${queryCount(queries)}, which meet all keys through the state.`;
+    return `Each workgroup of "${entry}" holds ${queryCount(queries)}, which meet their keys through the state.`;
   if (summed === 0) return null;
   if (!readsKeys) return `"${entry}" adds up states over ${keyCount(summed)}.`;
   const pace = summedPerStep < summed ? `, ${summedPerStep} a step` : '';

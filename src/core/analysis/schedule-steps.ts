@@ -116,7 +116,7 @@ function buildStep(sources: StepSources, segments: Segments, endsEpoch: boolean)
     barrier: endsEpoch && epoch < log.epochs - 1,
     accesses: collector.accesses(),
     held: endsEpoch ? (record?.held(epoch) ?? []).map(heldTile) : [],
-    scores: provenance === null ? [] : tiles.flatMap((tile) => scoreTile(tile, sources, provenance) ?? []),
+    scores: provenance === null ? [] : scoreTiles(tiles, sources, provenance),
     states: stateAccesses(tiles, record, provenance),
     deviceAccesses: counts.reads + counts.writes,
     workgroupAccesses: counts.workgroup,
@@ -189,10 +189,29 @@ function heldTile({ variable, content, plane, rect, words }: HeldContent): TileH
   };
 }
 
+function scoreTiles(
+  tiles: readonly PairTile[],
+  sources: StepSources,
+  provenance: ProvenanceRecorder,
+): readonly ScoreTile[] {
+  return tiles.flatMap((tile) => (isDenominator(tile, tiles, provenance) ? [] : (scoreTile(tile, sources) ?? [])));
+}
+
+/**
+ * A denominator q · Σ k that holds one key so far looks like a score of that key; but its queries meet the state in the
+ * same step, and it never weighs a value.
+ */
+function isDenominator(tile: PairTile, tiles: readonly PairTile[], provenance: ProvenanceRecorder): boolean {
+  if (tile.by !== 'score' || tile.key1 - tile.key0 !== 1) return false;
+  const meets = ({ by, row0, row1 }: PairTile): boolean => by === 'state' && row0 <= tile.row0 && tile.row1 <= row1;
+  if (!tiles.some(meets)) return false;
+  for (let row = tile.row0; row < tile.row1; row++) if (provenance.used.row(row)[tile.key0]) return false;
+  return true;
+}
+
 function scoreTile(
   { by, plane, rowLow, row0, row1, key0, key1 }: PairTile,
-  { range }: StepSources,
-  provenance: ProvenanceRecorder,
+  { range, context: { provenance } }: StepSources,
 ): ScoreTile | null {
   if ((by !== 'score' && by !== 'state') || key0 >= key1) return null;
   let masked = 0;
@@ -200,7 +219,7 @@ function scoreTile(
     const { from, to } = range(row - rowLow);
     const visible = Math.max(0, Math.min(to, key1) - Math.max(from, key0));
     if (by === 'state') masked += key1 - key0 - visible;
-    else if (visible < key1 - key0) {
+    else if (provenance && visible < key1 - key0) {
       const formed = provenance.formed.row(row);
       for (let key = key0; key < key1; key++) if ((key < from || key >= to) && formed[key]! > 0) masked++;
     }

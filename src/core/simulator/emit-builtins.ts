@@ -1,7 +1,15 @@
 import type { Expression } from '../wgsl/program.js';
 import type { Scalar } from '../wgsl/types.js';
 import { computed, isSmall, type Component, type Components } from './component.js';
-import { binaryComponent, isFloat, joinTags, rounded, sumOfProducts, unsigned } from './emit-arithmetic.js';
+import {
+  binaryComponent,
+  isFloat,
+  joinTags,
+  multiplyTags,
+  rounded,
+  sumOfProducts,
+  unsigned,
+} from './emit-arithmetic.js';
 import { bitBuiltins } from './emit-bits.js';
 import { Unsupported, type FunctionContext } from './emit-context.js';
 import { expressionOf } from './emit-expressions.js';
@@ -66,6 +74,11 @@ function tagOf(parts: readonly Component[], context: FunctionContext): string {
   return parts.reduce((tag, part) => joinTags(tag, part.tag, context), '0');
 }
 
+/** `fma` is a product that is added to the third. */
+function tagOfFma([a, b, c]: readonly Component[], context: FunctionContext): string {
+  return joinTags(multiplyTags(a!.tag, b!.tag, context), c!.tag, context);
+}
+
 /** Components of the arguments side by side; scalars among vectors are repeated. */
 function lanes(args: readonly Components[], { writer }: FunctionContext): Component[][] {
   const width = Math.max(...args.map(({ length }) => length));
@@ -86,7 +99,8 @@ function floatLanes(
     const codes = parts.map(({ code }) => code);
     const code = unary === undefined ? several!(codes, scalar) : unary(codes[0]!);
     const exact = unary === undefined ? exactSeveral.has(name) : exactUnary.has(name);
-    return { ...computed(exact ? code : rounded(scalar, code)), tag: tagOf(parts, context) };
+    const tag = name === 'fma' ? tagOfFma(parts, context) : tagOf(parts, context);
+    return { ...computed(exact ? code : rounded(scalar, code)), tag };
   });
 }
 

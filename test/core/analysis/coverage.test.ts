@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { buildCoverage } from '../../../src/core/analysis/coverage-build.js';
 import { cellStates, type Coverage } from '../../../src/core/analysis/coverage.js';
@@ -189,6 +190,88 @@ describe('by which way, and what for nothing', () => {
     });
     expect([cellQueries, cellKeys]).toEqual([4, 4]);
     expect(fromBase64(planes[0]!.cells)!.length).toBe(130 * 130);
+  });
+});
+
+/** Kernels written for the purpose: splits over keys, packed halves, shuffles, sums over subgroups, pointers to tiles. */
+const styles: readonly {
+  readonly file: string;
+  readonly shape: Shape;
+  readonly once: number;
+  readonly through: number;
+}[] = [
+  { file: 'macro-split.wgsl', shape: { heads: 2, seqlen: 70, headDim: 16 }, once: 2 * 2485, through: 0 },
+  { file: 'packed-halves.wgsl', shape: { heads: 4, headsKv: 2, seqlen: 20, headDim: 64 }, once: 4 * 210, through: 0 },
+  {
+    file: 'subgroup-shuffle.wgsl',
+    shape: { heads: 2, headsKv: 1, seqlen: 70, headDim: 16 },
+    once: 2 * 2485,
+    through: 0,
+  },
+  { file: 'subgroup-sum.wgsl', shape: { heads: 1, seqlen: 40, headDim: 16 }, once: 0, through: 820 },
+  // Blocks of 16 tokens: six whole ones and one of 4.
+  { file: 'three-entries.wgsl', shape: { heads: 1, seqlen: 100, headDim: 8 }, once: 6 * 136 + 10, through: 5050 - 826 },
+  { file: 'tile-pointers.wgsl', shape: { heads: 1, seqlen: 72, headDim: 64 }, once: 2628, through: 0 },
+];
+
+describe('kernels in other styles', () => {
+  for (const { file, shape, once, through } of styles) {
+    it(file, () => {
+      const text = readFileSync(new URL(`../../kernels/styles/${file}`, import.meta.url), 'utf8');
+      const { totals, complete } = coverageOf(text, shape);
+      expect({ ...totals, wasted: 0 }).toEqual({
+        ...{ required: once + through, once, throughState: through, doubled: 0, missed: 0, wasted: 0 },
+      });
+      expect(complete).toBe(true);
+    });
+  }
+});
+
+describe('a part of the workgroups', () => {
+  const sampled = (file: string, shape: Shape, logged: readonly number[]): Coverage => {
+    const context = simulatedContext(plannedKernel(builtInText(file), shape), logged, { provenance: true });
+    const coverage = buildCoverage(context);
+    if (!coverage) throw new Error('There is no coverage.');
+    return coverage;
+  };
+
+  it('says nothing of the queries of other workgroups', () => {
+    const coverage = sampled('softmax/flash.wgsl', { heads: 2, seqlen: 200, headDim: 8 }, [1, 6]);
+    // Workgroup 1 holds queries 128 … 191 of head 0, workgroup 6 queries 64 … 127 of head 1.
+    expect(coverage.complete).toBe(false);
+    expect(coverage.planes.map(({ batch, head }) => [batch, head])).toEqual([
+      [0, 0],
+      [0, 1],
+    ]);
+    expect(coverage.totals).toMatchObject({
+      required:
+        pairs(200, 200, (i, j) => j <= i && i >= 128 && i < 192) +
+        pairs(200, 200, (i, j) => j <= i && i >= 64 && i < 128),
+      missed: 0,
+      doubled: 0,
+    });
+    const cells = fromBase64(coverage.planes[0]!.cells)!;
+    expect([cells[0], cells[150 * 200], cells[199]]).toEqual([
+      cellStates.untraced,
+      cellStates.once,
+      cellStates.outside,
+    ]);
+    expect(coverage.sentence).toContain('as far as it was traced');
+    expect(coverage.balance.map(({ workgroup }) => workgroup.join())).toEqual(['1,0,0', '2,1,0']);
+    expect(coverage.balance.map(({ pairs: formed }) => formed)).toEqual([64 * 192, 64 * 128]);
+  });
+
+  it('a query that was given a part of the output columns has still seen its keys', () => {
+    const shape = { heads: 1, seqlen: 20, headDim: 4, headDimV: 160 };
+    const { totals, complete } = sampled('softmax/flash.wgsl', shape, [1]);
+    expect([totals.once, totals.missed, complete]).toEqual([210, 0, false]);
+  });
+
+  it('a state that not all workgroups have added to is no reason for an alarm', () => {
+    for (const logged of [[0], [0, 2], [0, 1, 2, 3]]) {
+      const { totals } = sampled('linear/right-product.wgsl', { heads: 1, seqlen: 300, headDim: 64 }, logged);
+      expect([totals.missed, totals.doubled]).toEqual([0, 0]);
+    }
   });
 });
 
