@@ -49,6 +49,67 @@ export function planText(text: string, shape: Shape = {}, options: Options = {})
   return { kernel, plan: result.plan };
 }
 
+/** A plan for a bare module: buffers of u32 by variable and bytes, in the order of their bindings in group 0. */
+export function modulePlan(
+  code: string,
+  buffers: Readonly<Record<string, number>>,
+  invocations: number,
+  workgroups: readonly [number, number, number] = [1, 1, 1],
+): Plan {
+  return {
+    name: 'module',
+    hash: '',
+    code,
+    toSource: (offset) => offset,
+    shape: {},
+    options: {},
+    constants: {},
+    features: [],
+    buffers: Object.entries(buffers).map(([variable, byteLength], binding) => ({
+      variable,
+      group: 0,
+      binding,
+      type: 'storage',
+      byteLength,
+      content: { kind: 'scratch', format: 'u32' },
+    })),
+    passes: [
+      {
+        entry: 'main',
+        workgroups,
+        workgroupSize: [invocations, 1, 1],
+        workgroupBytes: 0,
+        variables: Object.keys(buffers),
+      },
+    ],
+    flops: 0,
+    compulsoryBytes: 0,
+  };
+}
+
+/** Simulates a bare module with zeroed buffers, or with the words given. */
+export function simulatedModule(
+  plan: Plan,
+  more: { recording?: Recording; subgroupSize?: number; provenance?: Provenance; words?: readonly Int32Array[] } = {},
+): Simulation {
+  return finish(compiled(plan, more.recording ?? logging), {
+    buffers: plan.buffers.map(({ byteLength }, index) => {
+      const words = new Int32Array(byteLength / 4);
+      words.set(more.words?.[index] ?? []);
+      return words.buffer;
+    }),
+    requests: allLogged(plan),
+    subgroupSize: more.subgroupSize ?? 32,
+    provenance: more.provenance ?? null,
+    watch: more.recording?.values === true ? { pass: 0, workgroup: 0, invocation: 1 } : null,
+  });
+}
+
+/** The words of the last buffer of a simulation. */
+export function lastWords({ buffers }: Simulation): Int32Array {
+  return new Int32Array(buffers.at(-1)!.bytes);
+}
+
 /** Compiles a plan; its diagnostics become the test's message. */
 export function compiled(plan: Plan, recording: Recording): CompiledSimulation {
   const result = compileSimulation(plan, recording);

@@ -1,0 +1,100 @@
+import { describe, expect, it } from 'vitest';
+import { ulpDistance } from '../../src/core/numerics/ulp.js';
+import { corpus, inputWords, moduleOf, rows, type Program } from '../core/simulator/corpus.js';
+import { bare, lastWords, modulePlan, simulatedModule } from '../core/simulator/simulated.js';
+import { testDevice } from './dawn.js';
+
+const open = await testDevice();
+
+function onSimulator(code: string, words: number): Uint32Array {
+  const plan = modulePlan(code, { inputs: rows * 32, results: words * 4 }, rows);
+  return new Uint32Array(lastWords(simulatedModule(plan, { recording: bare, words: [inputWords()] })).buffer);
+}
+
+async function onDevice(device: GPUDevice, code: string, words: number): Promise<Uint32Array> {
+  device.pushErrorScope('validation');
+  const module = device.createShaderModule({ code });
+  const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: 'main' } });
+  const error = await device.popErrorScope();
+  if (error) throw new Error(`${error.message}\n${code}`);
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+  const inputs = device.createBuffer({ size: rows * 32, usage });
+  const results = device.createBuffer({ size: words * 4, usage });
+  const read = device.createBuffer({ size: words * 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  device.queue.writeBuffer(inputs, 0, inputWords());
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  const entries = [inputs, results].map((buffer, binding) => ({ binding, resource: { buffer } }));
+  pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+  pass.dispatchWorkgroups(1);
+  pass.end();
+  encoder.copyBufferToBuffer(results, 0, read, 0, words * 4);
+  device.queue.submit([encoder.finish()]);
+  await read.mapAsync(GPUMapMode.READ);
+  const words_ = new Uint32Array(read.getMappedRange().slice(0));
+  for (const buffer of [inputs, results, read]) buffer.destroy();
+  return words_;
+}
+
+/** Why two results differ more than they may, or null. */
+function difference({ result, closeness }: Program, simulated: number, device: number): string | null {
+  if (simulated === device) return null;
+  if (result === 'u32') return `${simulated} (simulator) and ${device} (device)`;
+  const format = result;
+  const view = new DataView(new ArrayBuffer(4));
+  const valueOf = (word: number): number => {
+    view.setUint32(0, word, true);
+    return format === 'f32' ? view.getFloat32(0, true) : halfOf(word & 0xffff);
+  };
+  const [a, b] = [valueOf(simulated), valueOf(device)];
+  if (a === b || (Number.isNaN(a) && Number.isNaN(b))) return null;
+  // WGSL leaves open what overflows and whether subnormal numbers are flushed to zero.
+  const tiny = format === 'f32' ? 2 ** -126 : 2 ** -14;
+  if (Math.abs(a) < tiny && Math.abs(b) < tiny) return null;
+  if (closeness !== 'exact') {
+    if (Math.abs(a - b) <= closeness.absolute) return null;
+    if (Number.isFinite(a) && Number.isFinite(b) && ulpDistance(format, a, b) <= 2 * closeness.ulp) return null;
+  }
+  return `${a} (simulator) and ${b} (device)`;
+}
+
+function halfOf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+const perModule = 24;
+const usable = corpus.filter(({ features }) => features.every((name) => open?.device.features.has(name) ?? false));
+const modules = Array.from({ length: Math.ceil(usable.length / perModule) }, (_, index) =>
+  usable.slice(index * perModule, (index + 1) * perModule),
+);
+
+describe.skipIf(!open)('a corpus of small programs', () => {
+  it('has some hundreds of them', () => {
+    expect(corpus.length).toBeGreaterThan(250);
+    expect(new Set(corpus.map(({ name, result }) => `${name} ${result}`)).size).toBe(corpus.length);
+  });
+
+  it.each(modules.map((programs) => [programs[0]!.name, programs] as const))(
+    'gives the same on the device and the simulator, from "%s" on',
+    async (_, programs) => {
+      const code = moduleOf(programs);
+      const words = programs.length * rows;
+      const simulated = onSimulator(code, words);
+      const device = await onDevice(open!.device, code, words);
+      const wrong = programs.flatMap((program, index) => {
+        for (let row = 0; row < rows; row++) {
+          const at = index * rows + row;
+          const found = difference(program, simulated[at]!, device[at]!);
+          if (found !== null) return [`${program.name}, row ${row}: ${found}`];
+        }
+        return [];
+      });
+      expect(wrong).toEqual([]);
+    },
+  );
+});
