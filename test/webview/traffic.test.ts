@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { kept } from './harness/fixtures.js';
 import { last, saved, show, useLabPages } from './harness/lab-page.js';
 import type { ThemeName } from './harness/server.js';
-import { flashTrace } from './harness/trace-fixtures.js';
+import { flashTrace } from './harness/flash-trace.js';
 import { flowsOf, layoutFlow } from '../../src/webview/traffic/flow-layout.js';
 
 const { open } = useLabPages();

@@ -104,7 +104,6 @@ const channel = new Channel<PageMethods, HostMethods>(
       return record('setTab', params, null);
     },
     reveal: (params) => record('reveal', params, null),
-    traceWorkgroup: (params) => record('traceWorkgroup', params, null),
     command: (params) => record('command', params, null),
     save: (params) => record('save', params, null),
   },

@@ -1,5 +1,6 @@
 import type { PanelSnapshot } from '../../../src/lab/panel.js';
-import { flashTrace, largeTrace, lightningTrace } from './trace-fixtures.js';
+import { flashTrace, largeTrace } from './flash-trace.js';
+import { lightningTrace } from './lightning-trace.js';
 import { benchmarkReport, compareReport, failure, idle, kept, kernel, runReport, softwareGpu } from './fixtures.js';
 
 const flashKernel = {
