@@ -40,6 +40,20 @@ export function workgroupsOf({ workgroups: [x, y, z] }: PassTrace): number {
 }
 
 /**
+ * Executions of a site in all workgroups. Those that were only counted stand for those that did not run: they are spread
+ * evenly over them, while the logged and followed ones were chosen for other reasons and stand for themselves. Without
+ * counted ones, the others must stand for all.
+ */
+function scaledCount(trace: PassTrace, site: number): number {
+  const { executed, counted, siteCounts } = trace;
+  const all = workgroupsOf(trace);
+  if (counted.workgroups === 0) return siteCounts[site]! * (all / executed);
+  const known = executed - counted.workgroups;
+  const sampled = counted.siteCounts[site]!;
+  return siteCounts[site]! - sampled + sampled * ((all - known) / counted.workgroups);
+}
+
+/**
  * The traffic of every site that a simulation executed. Requested bytes are the counts of the executed workgroups, exact
  * where all ran; what depends on addresses is taken from the logged workgroups and scaled by the site's own count. A
  * site that no logged workgroup came by is taken to be perfectly coalesced.
@@ -113,7 +127,7 @@ class SiteTally {
   }
 
   traffic(pass: number, trace: PassTrace, site: MemorySite, at: number): SiteTraffic {
-    const accesses = trace.siteCounts[at]! * (workgroupsOf(trace) / trace.executed);
+    const accesses = scaledCount(trace, at);
     const requestedBytes = accesses * site.bytes;
     const logged = this.#accesses[at]!;
     const inWorkgroup = site.space === 'workgroup';

@@ -48,6 +48,8 @@ class PassRun {
   private givenUp = false;
   private readonly entries = new Map<Text, Entry>();
   private readonly siteCounts: Float64Array;
+  /** What `executed` and `siteCounts` were before the workgroups that are only counted; null before there are any. */
+  private uncounted: { readonly workgroups: number; readonly siteCounts: Float64Array } | null = null;
   private readonly logs: WorkgroupLog[] = [];
   private readonly executed: number[] = [];
 
@@ -72,6 +74,7 @@ class PassRun {
     const { followed, counted } = request.others(perWorkgroup);
     const total = logged.length + followed.length + counted.length;
     yield* this.some(followed, 'followed', total, before);
+    this.uncounted = { workgroups: this.executed.length, siteCounts: this.siteCounts.slice() };
     yield* this.some(counted, 'counted', total, before);
   }
 
@@ -125,6 +128,17 @@ class PassRun {
     }
   }
 
+  private counted(): PassTrace['counted'] {
+    const { workgroups, siteCounts } = this.uncounted ?? {
+      workgroups: this.executed.length,
+      siteCounts: this.siteCounts,
+    };
+    return {
+      workgroups: this.executed.length - workgroups,
+      siteCounts: this.siteCounts.map((count, site) => count - siteCounts[site]!),
+    };
+  }
+
   trace(): PassTrace {
     const { entry, workgroups, workgroupSize, workgroupBytes, sites } = this.pass;
     return {
@@ -136,6 +150,7 @@ class PassRun {
       logs: this.logs,
       executed: this.executed.length,
       siteCounts: this.siteCounts,
+      counted: this.counted(),
       executedWorkgroups: Uint32Array.from(this.executed),
       faults: this.machine.faults.faults,
     };

@@ -99,6 +99,8 @@ export interface PassTrace {
   /** Workgroups that were run, logged or only counted, and the executions of each site in them. */
   readonly executed: number;
   readonly siteCounts: Float64Array;
+  /** The part of `executed` and `siteCounts` that is due to workgroups which were only counted. */
+  readonly counted: { readonly workgroups: number; readonly siteCounts: Float64Array };
   /** Linear indices (x fastest) of the workgroups that were run. */
   readonly executedWorkgroups: Uint32Array;
   readonly faults: readonly Fault[];

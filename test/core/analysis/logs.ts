@@ -68,6 +68,7 @@ export function simulationOf(
     logs,
     executed: logs.length,
     siteCounts,
+    counted: { workgroups: 0, siteCounts: new Float64Array(sites.length) },
     executedWorkgroups: Uint32Array.from(logs, (_, index) => index),
     faults: [],
     ...more,

@@ -198,6 +198,13 @@ describe('scaling up', () => {
     expect(traffic).toMatchObject({ accesses: 320, requestedBytes: 1280, transferredBytes: 10 * 8 * 32, lines: 20 });
   });
 
+  it('lets the workgroups that were only counted stand for those that did not run, and the others for themselves', () => {
+    // 10 workgroups: the logged one made 32 accesses, the 3 counted ones 40 each, and so do the 6 that did not run.
+    const counted = { workgroups: 3, siteCounts: Float64Array.of(120) };
+    const more = { workgroups: [10, 1, 1], executed: 4, siteCounts: Float64Array.of(152), counted } as const;
+    expect(siteTraffic(simulationOf([siteOf(4)], [log], more))[0]?.accesses).toBe(32 + 9 * 40);
+  });
+
   it('takes what was never logged to be coalesced', () => {
     const sites = [siteOf(4), siteOf(8)];
     const more = { siteCounts: Float64Array.of(32, 100) };
