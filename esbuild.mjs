@@ -33,14 +33,14 @@ const bundles = [
   {
     entry: 'src/webview/main.ts',
     out: 'dist/webview.js',
-    kilobytes: 700,
+    kilobytes: 760,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
     // The page fetches it as text and starts workers from it.
     entry: 'src/worker/main.ts',
     out: 'dist/simulator.js',
-    kilobytes: 400,
+    kilobytes: 600,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
@@ -52,7 +52,7 @@ const bundles = [
   {
     entry: 'src/native/main.ts',
     out: 'dist/native.js',
-    kilobytes: 430,
+    kilobytes: 650,
     options: { format: 'esm', platform: 'node', target: 'node20', external: ['webgpu'], banner: requireBanner() },
   },
   {

@@ -42,7 +42,7 @@ export function* reportValues(
     });
   }
   const nothing: PassRequest = { logged: [], others: () => ({ followed: [], counted: [] }) };
-  const earlier = chooseWorkgroups(plan, 'sampled', earlierBudget);
+  const earlier = chooseWorkgroups(plan, 'sampled', earlierBudget).requests;
   const requests = plan.passes.map((_, at) =>
     at < pass ? earlier[at]! : at > pass ? nothing : { ...nothing, logged: [index] },
   );

@@ -16,30 +16,43 @@ const loggedLimit = 32;
 
 type Id = readonly [number, number, number];
 
+/** What is to be done with the workgroups of each pass, and what the simulation that does it will have left out. */
+export interface WorkgroupChoice {
+  readonly requests: readonly PassRequest[];
+  /**
+   * Asked after the simulation: false where the budget did not reach for all that passes before the last one have to leave
+   * behind for the logged workgroups. Where values of scratch buffers come from is then not known in full.
+   */
+  readonly isComplete: () => boolean;
+}
+
 /**
- * What to do with the workgroups of each pass. Logged are the first, the middle and the last one and those asked for.
- * Of the others as many as the budget allows are followed, those beside the last one first (what earlier passes leave
- * behind for it is complete then), and of the rest as many as it allows are counted.
+ * Which workgroups are run, and how. Logged are the first, the middle and the last one of each pass and those asked for.
+ * Of the passes before the last one, the rows of workgroups (along x) that hold a logged one are followed whole: kernels
+ * spread tokens along x, and heads and batches along y and z. Of the last pass as many are followed as the budget allows,
+ * and everywhere as many of the rest are counted.
  */
 export function chooseWorkgroups(
   plan: Plan,
   asked: TraceRequest['workgroups'],
   budget: WorkgroupBudget,
-): readonly PassRequest[] {
+): WorkgroupChoice {
   const left = asked === 'all' ? { followed: Infinity, counted: Infinity } : { ...budget };
-  return plan.passes.map((pass, index) => {
-    const total = countOf(pass);
+  let complete = true;
+  const requests = plan.passes.map((pass, index): PassRequest => {
     const logged = loggedOf(pass, index, asked);
-    const isLogged = new Set(logged);
-    // What earlier passes do not use is there for the later ones.
     const passesLeft = plan.passes.length - index;
     return {
       logged,
       others: (accessesPerWorkgroup) => {
         const cost = Math.max(1, accessesPerWorkgroup);
-        const others: number[] = [];
-        for (let at = total - 1; at >= 0; at--) if (!isLogged.has(at)) others.push(at);
-        const followed = affordable(others.length, left.followed / passesLeft, cost);
+        const { beside, elsewhere } = othersOf(pass, logged);
+        const others = [...beside, ...elsewhere];
+        const most = affordable(others.length, left.followed, cost);
+        let followed = most;
+        // The last pass has what is left; one before it takes no more than it must, unless it is cheap as a whole.
+        if (passesLeft > 1 && 2 * others.length * cost > left.followed) followed = Math.min(most, beside.length);
+        if (passesLeft > 1 && followed < beside.length) complete = false;
         const counted = affordable(others.length - followed, left.counted / passesLeft, cost);
         left.followed -= followed * cost;
         left.counted -= counted * cost;
@@ -48,6 +61,23 @@ export function chooseWorkgroups(
       },
     };
   });
+  return { requests, isComplete: () => complete };
+}
+
+/** The workgroups of a pass that are not logged: those in a row with a logged one, the last row first, and the rest. */
+function othersOf(
+  pass: PlannedPass,
+  logged: readonly number[],
+): { readonly beside: readonly number[]; readonly elsewhere: readonly number[] } {
+  const [width] = pass.workgroups;
+  const isLogged = new Set(logged);
+  const rows = new Set(logged.map((at) => Math.floor(at / width)));
+  const beside: number[] = [];
+  const elsewhere: number[] = [];
+  for (let at = countOf(pass) - 1; at >= 0; at--) {
+    if (!isLogged.has(at)) (rows.has(Math.floor(at / width)) ? beside : elsewhere).push(at);
+  }
+  return { beside, elsewhere };
 }
 
 /** Every workgroup of each pass, logged. */

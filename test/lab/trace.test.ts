@@ -41,6 +41,7 @@ describe('the default trace', () => {
   it.each(builtIn.map((kernel) => [kernel.name, kernel] as const))(
     'of %s takes less than 2 s and is sane',
     async (_, kernel) => {
+      const before = process.cpuUsage();
       const report = await traceOf(kernel, { ...sampled, scaling: true });
       expect(report.hash).toBe(hashText(kernel.text));
       expect(report.accesses).toBeGreaterThan(100_000);
@@ -62,8 +63,10 @@ describe('the default trace', () => {
       expect(coverage!.totals).toMatchObject({ missed: 0, doubled: 0 });
       expect(coverage!.totals.required).toBeGreaterThan(0);
       expect(JSON.stringify(report).length).toBeLessThan(2_000_000);
-      // A machine that is busy with other tests gets twice the time.
-      expect(report.elapsedMs).toBeLessThan(4000);
+      // Time of the CPU, not of the clock: a machine that is busy with other tests is no slower simulator. What the garbage
+      // collector and the compiler do beside it counts too, so that twice the promise is allowed.
+      const { user, system } = process.cpuUsage(before);
+      expect((user + system) / 1000).toBeLessThan(4000);
     },
   );
 });
