@@ -1,8 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import type { Shape } from '../../src/core/attention/mechanism.js';
+import { unpackTensor } from '../../src/core/kernel/tensor.js';
 import { ulpDistance } from '../../src/core/numerics/ulp.js';
 import { corpus, inputWords, moduleOf, rows, type Program } from '../core/simulator/corpus.js';
-import { bare, lastWords, modulePlan, simulatedModule } from '../core/simulator/simulated.js';
-import { testDevice } from './dawn.js';
+import { compile } from '../../src/gpu/compile.js';
+import { load } from '../../src/gpu/run.js';
+import {
+  bare,
+  builtInPlan,
+  initialBuffers,
+  lastWords,
+  modulePlan,
+  simulated,
+  simulatedModule,
+  verdicts,
+} from '../core/simulator/simulated.js';
+import { patience, testDevice } from './dawn.js';
 
 const open = await testDevice();
 
@@ -66,6 +79,50 @@ function halfOf(bits: number): number {
   if (exponent === 31) return fraction ? NaN : sign * Infinity;
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
+
+/** Cases small enough for a software device and this file's time, with tails and grouped heads. */
+const kernelCases: readonly (readonly [string, Shape])[] = [
+  ['softmax/naive', { batch: 1, heads: 2, headsKv: 1, seqlen: 37, seqlenK: 53, headDim: 8, headDimV: 12 }],
+  ['softmax/flash', { batch: 1, heads: 2, headsKv: 1, seqlen: 70, seqlenK: 70, headDim: 36, headDimV: 16 }],
+  ['linear/left-product', { batch: 1, heads: 2, seqlen: 70, seqlenK: 70, headDim: 20, headDimV: 8 }],
+  ['linear/right-product', { batch: 2, heads: 1, seqlen: 130, seqlenK: 130, headDim: 8, headDimV: 20 }],
+  ['lightning/lightning1', { batch: 1, heads: 2, seqlen: 97, headDim: 16, headDimV: 8 }],
+  ['lightning/lightning2', { batch: 1, heads: 2, seqlen: 150, headDim: 12, headDimV: 8 }],
+];
+
+describe.skipIf(!open)('the kernels that come along', () => {
+  it.each(kernelCases)('%s gives what the device gives', async (name, shape) => {
+    const full = builtInPlan(name, shape);
+    const simulation = simulated(full, bare);
+    for (const verdict of verdicts(full, simulation)) expect(verdict.passed, verdict.sentence).toBe(true);
+    const inputs = new Map<string, ArrayBuffer>();
+    const buffers = initialBuffers(full.kernel, full.plan);
+    for (const [index, { variable, content }] of full.plan.buffers.entries()) {
+      if (content.kind === 'tensor' && content.role === 'input') inputs.set(variable, buffers[index]!);
+    }
+    const compiledKernel = await compile(open!, full.plan, new Map(), patience);
+    if (!compiledKernel.ok) throw new Error(compiledKernel.failure.message);
+    const loaded = await load(open!, compiledKernel.value, inputs, patience);
+    if (!loaded.ok) throw new Error(loaded.failure.message);
+    const outputs = await loaded.value.run(patience);
+    loaded.value.dispose();
+    if (!outputs.ok) throw new Error(outputs.failure.message);
+    for (const { planned, bytes } of outputs.value) {
+      if (planned.content.kind !== 'tensor') continue;
+      const own = simulation.buffers.find(({ variable }) => variable === planned.variable)!;
+      const there = unpackTensor(planned.content.view, bytes);
+      const here = unpackTensor(planned.content.view, own.bytes);
+      expect(here.states).toEqual(there.states);
+      // Both are within the verdict's bounds of the reference; of each other they stay within this much of the largest.
+      const largest = there.values.reduce(
+        (most, value) => Math.max(most, Math.abs(value) < 1e30 ? Math.abs(value) : 0),
+        0,
+      );
+      const farthest = there.values.reduce((most, value, at) => Math.max(most, Math.abs(value - here.values[at]!)), 0);
+      expect(farthest / largest, planned.variable).toBeLessThan(2e-5);
+    }
+  });
+});
 
 const perModule = 24;
 const usable = corpus.filter(({ features }) => features.every((name) => open?.device.features.has(name) ?? false));
