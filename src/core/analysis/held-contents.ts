@@ -84,8 +84,8 @@ function addWord(contents: Growing[], tag: number, space: TagSpace): void {
 
 function addScore(contents: Growing[], tag: number, space: TagSpace): void {
   const pair = tag - space.pairBase;
-  const queryRow = Math.floor(pair / space.keys);
-  const key = pair - queryRow * space.keys;
+  const queryRow = pair >> space.keyBits;
+  const key = pair - (queryRow << space.keyBits);
   const plane = Math.floor(queryRow / space.queries);
   const row = queryRow - plane * space.queries;
   add(contents, 'scores', plane, row, row + 1, key, key + 1);

@@ -105,6 +105,7 @@ class Recorder implements ProvenanceRecorder {
   private readonly mixed: number;
   private readonly setBase: number;
   private readonly pairBase: number;
+  private readonly keyBits: number;
   private readonly keys: number;
   private readonly rowOf: Int32Array;
   private readonly keyBase: Int32Array;
@@ -123,6 +124,7 @@ class Recorder implements ProvenanceRecorder {
     this.mixed = space.mixed;
     this.setBase = space.setBase;
     this.pairBase = space.pairBase;
+    this.keyBits = space.keyBits;
     this.keys = space.keys;
     this.rowOf = space.rowOf;
     this.keyBase = space.keyBase;
@@ -175,7 +177,7 @@ class Recorder implements ProvenanceRecorder {
       tile = this.scoreTile = this.openTile('score', row, this.space.queries);
     extend(tile, row, row + 1, key, key + 1);
     this.formed.add(row, key);
-    return this.pairBase + row * this.keys + key;
+    return this.pairBase + (row << this.keyBits) + key;
   }
 
   /** A word of two neighbouring keys, as f16 packs them: their products are asked for in turn, one of each. */
@@ -191,9 +193,9 @@ class Recorder implements ProvenanceRecorder {
   /** One multiply-add of a weight with a value. */
   private use(valueWord: number, score: number): number {
     const pair = score - this.pairBase;
-    const row = Math.floor(pair / this.keys);
+    const row = pair >> this.keyBits;
     const key = this.rowOf[valueWord]! - this.keyBase[row]!;
-    const distance = key - (pair - row * this.keys);
+    const distance = key - (pair - (row << this.keyBits));
     if (distance === 0 || (this.packed && (distance === 1 || distance === -1) && key >= 0 && key < this.keys)) {
       this.used.add(row, key);
       let tile = this.useTile;

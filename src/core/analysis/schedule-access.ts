@@ -65,6 +65,11 @@ export class AccessCollector {
     this.step++;
   }
 
+  /** Whether the accesses of a site are to a tensor or scratch. */
+  collects(site: number): boolean {
+    return this.slots[site] !== null;
+  }
+
   /** Adds one access of the step; accesses to anything but tensors and scratch say nothing here. */
   add(site: number, address: number): void {
     const slot = this.slots[site];

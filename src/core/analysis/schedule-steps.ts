@@ -155,7 +155,9 @@ function countAccesses({ log, trace, collector }: StepSources, segments: readonl
     for (let at = start; at < end;) {
       const site = log.site[at]!;
       const first = at;
-      for (; at < end && log.site[at] === site; at++) collector.add(site, log.address[at]!);
+      if (collector.collects(site)) {
+        for (; at < end && log.site[at] === site; at++) collector.add(site, log.address[at]!);
+      } else while (at < end && log.site[at] === site) at++;
       bySite.set(site, (bySite.get(site) ?? 0) + at - first);
     }
   }

@@ -12,7 +12,7 @@ export type FollowedTensor = (typeof followedTensors)[number];
 
 /**
  * How the 32 bits of a tag are divided, ascending: words of q, of k, of v, of initial states; `mixed`; sums over keys
- * (`KeySets`); scores of a pair (query row · seqlenK + key). Query rows count (batch, head, query), key rows (batch, key head, key).
+ * (`KeySets`); scores of a pair (query row · 2^keyBits + key). Query rows count (batch, head, query), key rows (batch, key head, key).
  */
 export interface TagSpace {
   /** First tag of each buffer of the plan, 0 where its values are not followed. */
@@ -25,6 +25,8 @@ export interface TagSpace {
   readonly mixed: number;
   readonly setBase: number;
   readonly pairBase: number;
+  /** Bits of a score's tag that hold its key. */
+  readonly keyBits: number;
   /** Row and column of each word's first element, by tag. */
   readonly rowOf: Int32Array;
   readonly columnOf: Int32Array;
@@ -61,8 +63,8 @@ export function tagSpace(plan: Plan): TagSpace | null {
   const { batch, heads, headsKv, seqlen, seqlenK } = sizesOf(plan.shape);
   const queryRows = batch * heads * seqlen;
   const pairBase = end + 1 + mostSets + 1;
-  const pairs = queryRows * seqlenK;
-  if (pairBase + pairs > mostTags) return null;
+  const keyBits = Math.ceil(Math.log2(seqlenK));
+  if (pairBase + queryRows * 2 ** keyBits > mostTags) return null;
   const words = wordTables(parts, end);
   if (words === null) return null;
   return {
@@ -74,6 +76,7 @@ export function tagSpace(plan: Plan): TagSpace | null {
     mixed: end,
     setBase: end + 1,
     pairBase,
+    keyBits,
     ...words,
     keyBase: keyBases(batch, heads, headsKv, seqlen, seqlenK),
     queries: seqlen,
