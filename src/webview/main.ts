@@ -18,6 +18,7 @@ import { TileStage } from './schedule/tile-stage.js';
 import { TileTimeline } from './schedule/tile-timeline.js';
 import { ShapeBar } from './shell/shape-bar.js';
 import { createWorkerSimulator, simulatorScriptUrl } from './simulator-host.js';
+import { startSide } from './side/side-connection.js';
 import { SidePage } from './side/side-page.js';
 import { SmallScore } from './side/small-score.js';
 import { t } from './strings.js';
@@ -114,5 +115,6 @@ async function start(page: LabPage): Promise<void> {
 
 registerControls();
 for (const [name, element] of Object.entries(elements)) customElements.define(name, element);
-const page = document.querySelector('tilescope-lab');
+const page = document.querySelector('tilescope-lab, tilescope-side');
 if (page instanceof LabPage) void start(page);
+if (page instanceof SidePage) void startSide(page);

@@ -13,6 +13,7 @@ const path = fileURLToPath(new URL('../../shaders/lightning/lightning2.wgsl', im
 const small = readFileSync(path, 'utf8')
   .replace(/shape: \{[^}]*\}/, 'shape: { batch: 1, heads: 2, seqlen: 96, headDim: 16 }')
   .replace('---*/', 'cases:\n  - { seqlen: 65 }\n---*/');
+const mistaken = small.replace('let ', 'let mistake: f32 = 1u;\n  let ');
 const wrong = small.replace('params.scale * output[', '1.01 * params.scale * output[');
 
 let browser: Browser;
@@ -80,6 +81,46 @@ describe('the lab on the page', () => {
     }, small);
     await page.getByRole('button', { name: 'Run', exact: true }).click();
     await page.locator('.note-title', { hasText: 'The kernel ran' }).waitFor({ timeout: 90_000 });
+    await page.context().close();
+  });
+
+  it('traces it in a worker without eval, shows where its tiles are, and hears of no violation of the policy', async () => {
+    const { page, complaints } = await open(small);
+    await page.getByRole('tab', { name: 'Tile schedule' }).click();
+    await page.getByRole('button', { name: 'Trace this kernel' }).click();
+    await page.locator('.trace-note').waitFor({ timeout: 90_000 });
+    const trace = await page.evaluate(() => window.harness.snapshot.trace!.report);
+    expect(trace.exact).toBe(true);
+    expect(trace.passes.map(({ entry }) => entry)).toEqual(['sum_chunks', 'scan_states', 'attend']);
+    expect(trace.coverage!.totals).toMatchObject({ missed: 0, doubled: 0 });
+    expect(await page.locator('[role=status]').innerText()).toMatch(/^Trace finished: .* all counts are exact\.$/);
+    await page.getByRole('tab', { name: 'Memory traffic' }).click();
+    await page.locator('tilescope-traffic-table').first().waitFor();
+    expect(complaints).toEqual([]);
+    expect(await page.evaluate(() => window.harness.violations)).toEqual([]);
+    await page.context().close();
+  });
+
+  it('stops a trace by ending its worker, says why a kernel cannot be traced, and traces the next one', async () => {
+    const { page } = await open(small.replace('seqlen: 96', 'seqlen: 16384').replace('heads: 2', 'heads: 32'));
+    await page.getByRole('tab', { name: 'Tile schedule' }).click();
+    const start = page.getByRole('button', { name: 'Trace this kernel' });
+    await start.click();
+    await page.locator('.progress-text', { hasText: /tracing/ }).waitFor({ timeout: 60_000 });
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.locator('.note-title', { hasText: 'Trace was stopped' }).waitFor({ timeout: 20_000 });
+    await page.evaluate((source) => {
+      window.harness.kernel = { name: 'lightning2.wgsl', text: source };
+    }, mistaken);
+    await start.click();
+    await page
+      .locator('.note-title', { hasText: 'Trace: the kernel file cannot be used as it is' })
+      .waitFor({ timeout: 60_000 });
+    await page.evaluate((source) => {
+      window.harness.kernel = { name: 'lightning2.wgsl', text: source };
+    }, small);
+    await start.click();
+    await page.locator('.trace-note').waitFor({ timeout: 90_000 });
     await page.context().close();
   });
 
