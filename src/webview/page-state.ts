@@ -23,8 +23,8 @@ export interface PageState {
   readonly measure: 'requested' | 'transferred';
   /** Tensor whose reads are mapped; null for the one of which most is read. */
   readonly readTensor: string | null;
-  /** Place among the mapped planes of that tensor. */
-  readonly readPlane: number;
+  /** Place among the mapped planes of that tensor; null for the one of which most is read. */
+  readonly readPlane: number | null;
 }
 
 /** The state of a page that has never been used. */
@@ -41,7 +41,7 @@ export const freshState: PageState = {
   coverage: false,
   measure: 'requested',
   readTensor: null,
-  readPlane: 0,
+  readPlane: null,
 };
 
 /** The tabs in the order in which they stand. */
@@ -72,7 +72,7 @@ export function readPageState(saved: unknown): PageState {
     coverage: fields.get('coverage') === true,
     measure: fields.get('measure') === 'transferred' ? 'transferred' : 'requested',
     readTensor: text('readTensor'),
-    readPlane: index('readPlane') ?? 0,
+    readPlane: index('readPlane'),
   };
 }
 

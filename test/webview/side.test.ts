@@ -7,14 +7,15 @@ import { lightningTrace } from './harness/lightning-trace.js';
 
 const { open } = useLabPages();
 
+interface Side extends HTMLElement {
+  readonly connect: (actions: Record<'start' | 'command', (what: string) => void>) => void;
+  readonly show: (snapshot: unknown) => void;
+}
+
 /** Puts the side panel's page in the place of the Kernel Lab's, as wide as a side panel is. */
 async function openSide(snapshot: PanelSnapshot): Promise<Page> {
   const page = await open('idle', 280);
   await page.evaluate((given) => {
-    interface Side extends HTMLElement {
-      connect: (actions: Record<'start' | 'command', (what: string) => void>) => void;
-      show: (snapshot: unknown) => void;
-    }
     const side = document.createElement('tilescope-side') as Side;
     const record =
       (method: string) =>
@@ -64,7 +65,8 @@ describe('the side panel', () => {
     expect(await last(page)).toEqual({ method: 'start', params: 'trace' });
     await page.evaluate(
       (snapshot) => {
-        (document.querySelector('tilescope-side')!).show(snapshot);
+        const side = document.querySelector<Side>('tilescope-side');
+        side?.show(snapshot);
       },
       { ...idle, trusted: false },
     );

@@ -9,7 +9,7 @@ import { t } from '../strings.js';
 import { dropdown } from '../toolkit.js';
 import { heatName, heatSummary, heatTable, ReadMap } from './read-map.js';
 
-/** The map of reads with the choice of the tensor and the plane. `tensor` null is the one of which most is read. */
+/** The map of reads with the choice of the tensor and the plane; null stands for the one of which most is read. */
 export class ReadFigure extends LitElement {
   static override readonly properties = {
     heats: { attribute: false },
@@ -21,7 +21,7 @@ export class ReadFigure extends LitElement {
 
   declare heats: readonly ReadHeat[];
   declare tensor: string | null;
-  declare plane: number;
+  declare plane: number | null;
   declare actions: Actions;
   declare asTable: boolean;
 
@@ -48,7 +48,7 @@ export class ReadFigure extends LitElement {
           value: heat.tensor,
           choices: [...new Set(this.heats.map(({ tensor }) => tensor))].map((name) => ({ value: name, text: name })),
           onChange: (readTensor) => {
-            if (readTensor !== heat.tensor) this.actions.look({ readTensor, readPlane: 0 });
+            if (readTensor !== heat.tensor) this.actions.look({ readTensor, readPlane: null });
           },
         })}
         ${
@@ -95,14 +95,15 @@ export class ReadFigure extends LitElement {
 export function chooseHeat(
   heats: readonly ReadHeat[],
   tensor: string | null,
-  plane: number,
+  plane: number | null,
 ): { readonly heat: ReadHeat; readonly planes: readonly ReadHeat[]; readonly place: number } | null {
   const total = ({ reads, binRows, binColumns }: ReadHeat): number =>
     reads.reduce((sum, count) => sum + count, 0) * binRows * binColumns;
   const name =
     heats.find((item) => item.tensor === tensor)?.tensor ?? heats.toSorted((a, b) => total(b) - total(a))[0]?.tensor;
   const planes = heats.filter((item) => item.tensor === name);
-  const place = Math.min(plane, planes.length - 1);
+  const fullest = planes.indexOf(planes.toSorted((a, b) => total(b) - total(a))[0]!);
+  const place = Math.min(plane ?? fullest, planes.length - 1);
   const heat = planes[place];
   return heat ? { heat, planes, place } : null;
 }
