@@ -67,6 +67,7 @@ class Together {
   private readonly generators: Generator<number, void>[] = [];
   private readonly waiting: Int32Array;
   private readonly phases: Int32Array;
+  private readonly hasSubgroupOperations: boolean;
   epoch = 0;
 
   constructor(
@@ -77,6 +78,7 @@ class Together {
     const { invocations } = machine;
     this.waiting = new Int32Array(invocations).fill(running);
     this.phases = new Int32Array(invocations);
+    this.hasSubgroupOperations = machine.pass.syncs.some(({ kind }) => kind === 'subgroup');
     for (let inv = 0; inv < invocations; inv++) {
       const generator = start(machine, entry, inv);
       if (generator) this.generators.push(generator);
@@ -98,6 +100,7 @@ class Together {
   runEpoch(): void {
     const { invocations, subgroupSize } = this.machine;
     for (let inv = 0; inv < invocations; inv++) if (this.waiting[inv] === running) this.resume(inv);
+    if (!this.hasSubgroupOperations) return;
     for (let first = 0; first < invocations; first += subgroupSize) {
       this.runSubgroup(first, Math.min(first + subgroupSize, invocations));
     }
@@ -142,30 +145,30 @@ class Together {
 
   /** Lets those at the barrier go on; false when all have ended. Notes a barrier that not all reached. */
   passBarrier(): boolean {
-    const { syncs } = this.machine.pass;
+    const { waiting, phases, machine } = this;
+    const { syncs } = machine.pass;
     let earliest = -1;
-    let other: Span | null = null;
-    let apart = false;
-    for (const at of this.waiting) {
-      if (at === ended) continue;
+    for (let inv = 0; inv < waiting.length; inv++) {
+      const at = waiting[inv]!;
+      if (at === ended || at === earliest) continue;
       if (earliest < 0 || syncs[at]!.span.start < syncs[earliest]!.span.start) earliest = at;
     }
-    endEpoch(this.machine);
+    endEpoch(machine);
     if (earliest < 0) return false;
-    const { span } = syncs[earliest]!;
+    const { start } = syncs[earliest]!.span;
+    let other: Span | null = null;
     let culprit = -1;
-    for (const [inv, at] of this.waiting.entries()) {
-      const here = at !== ended && syncs[at]!.span.start === span.start;
-      if (here) continue;
-      apart = true;
+    for (let inv = 0; inv < waiting.length; inv++) {
+      const at = waiting[inv]!;
+      phases[inv] = 0;
+      if (at === earliest || (at !== ended && syncs[at]!.span.start === start)) {
+        waiting[inv] = running;
+        continue;
+      }
       if (culprit < 0) culprit = inv;
       if (at !== ended) other = syncs[at]!.span;
     }
-    if (apart) this.noteApart(span, other, culprit);
-    for (const [inv, at] of this.waiting.entries()) {
-      if (at !== ended && syncs[at]!.span.start === span.start) this.waiting[inv] = running;
-      this.phases[inv] = 0;
-    }
+    if (culprit >= 0) this.noteApart(syncs[earliest]!.span, other, culprit);
     this.epoch++;
     return true;
   }
