@@ -2,7 +2,7 @@ import type { Span } from '../diagnostic.js';
 import type { Expression, Statement, Variable } from '../wgsl/program.js';
 import type { WgslType } from '../wgsl/types.js';
 import type { HazardFix, TextEdit } from './hazard.js';
-import type { Declaration, ElementAccess, ProgramIndex } from './program-index.js';
+import type { Declaration, ElementAccess } from './program-index.js';
 
 const textOf = (source: string, { start, end }: Span): string => source.slice(start, end);
 
@@ -130,79 +130,4 @@ export function initialiseFix(source: string, declaration: Declaration): HazardF
 
 function zeroText({ type }: Variable, written: string): string {
   return type.kind === 'scalar' ? (zeros[type.scalar] ?? `${written}()`) : `${written}()`;
-}
-
-/** Which of two sites an invocation comes by first: the first then the second, the other way round, or both. */
-export interface SiteOrder {
-  readonly forward: boolean;
-  readonly backward: boolean;
-}
-
-/** A site as the program index knows it. */
-export interface SourcePlace {
-  readonly functionName: string;
-  readonly span: Span;
-}
-
-/**
- * Barriers that part two places, in the order in which invocations come by them. Null where there is no such place that
- * all invocations of a workgroup reach together.
- */
-export function barrierFix(
-  source: string,
-  index: ProgramIndex,
-  first: SourcePlace,
-  second: SourcePlace,
-  order: SiteOrder,
-  space: 'workgroup' | 'storage',
-): HazardFix | null {
-  const barrier = space === 'workgroup' ? 'workgroupBarrier();' : 'storageBarrier();';
-  const levels = commonLevels(index, first, second);
-  for (let depth = levels.length - 1; depth >= 0; depth--) {
-    const { block, firstIndex, secondIndex } = levels[depth]!;
-    const inLoop = levels.slice(0, depth + 1).some(({ loop }) => loop !== null);
-    /** Where a barrier between the statements `from` and then `to` goes; a loop leads from a later one to an earlier one. */
-    const between = (from: number, to: number): TextEdit | null => {
-      if (from >= to && !inLoop) return null;
-      const beside = block[from < to ? to : from]!;
-      if (!index.uniformity.reachedTogether(beside)) return null;
-      if (from < to) return insertBefore(source, beside, barrier);
-      const next = block[from + 1];
-      return next ? insertBefore(source, next, barrier) : insertAfter(source, beside, barrier);
-    };
-    const wanted: (TextEdit | null)[] = [];
-    if (order.forward || firstIndex === secondIndex) wanted.push(between(firstIndex, secondIndex));
-    if (order.backward && firstIndex !== secondIndex) wanted.push(between(secondIndex, firstIndex));
-    const edits = wanted.filter((edit) => edit !== null);
-    if (edits.length > 0 && edits.length === wanted.length) {
-      return { title: edits.length > 1 ? `Insert ${edits.length} barriers` : `Insert ${barrier}`, edits };
-    }
-  }
-  return null;
-}
-
-/** A block on the way to both places, and the statements of it that lead to either. */
-interface CommonLevel {
-  readonly block: readonly Statement[];
-  readonly loop: Statement | null;
-  readonly firstIndex: number;
-  readonly secondIndex: number;
-}
-
-/** The blocks that the ways to both places share, outermost first; of all chains of calls those that share most. */
-function commonLevels(index: ProgramIndex, first: SourcePlace, second: SourcePlace): readonly CommonLevel[] {
-  let best: CommonLevel[] = [];
-  for (const a of index.pathsTo(first.functionName, first.span)) {
-    for (const b of index.pathsTo(second.functionName, second.span)) {
-      const levels: CommonLevel[] = [];
-      for (const [depth, step] of a.entries()) {
-        const other = b[depth];
-        if (other?.block !== step.block) break;
-        levels.push({ block: step.block, loop: step.loop, firstIndex: step.index, secondIndex: other.index });
-        if (step.index !== other.index) break;
-      }
-      if (levels.length > best.length) best = levels;
-    }
-  }
-  return best;
 }

@@ -1,13 +1,14 @@
 import type { PassTrace, WorkgroupLog } from '../simulator/trace.js';
-import type { Hazard, HazardFix } from './hazard.js';
+import type { Hazard } from './hazard.js';
+import { barrierFix, partedBy, type BarrierFix, type SiteOrder } from './hazard-barriers.js';
 import { elementText, hazardOf, type HazardSearch } from './hazard-context.js';
-import { barrierFix, type SiteOrder } from './hazard-fixes.js';
 import { racesBetweenWorkgroups, racesInWorkgroups, type Race } from './hazard-races.js';
 import { tupleText } from './hazard-words.js';
 
 /**
  * The races of a simulated case, told for people. Left out are those that another hazard leads to: of accesses whose
- * index was bad, and in passes whose barriers not all invocations reached.
+ * index was bad, in passes whose barriers not all invocations reached, and those that go with the barrier that another
+ * race asks for.
  */
 export function raceHazards(search: HazardSearch): readonly Hazard[] {
   return search.context.simulation.passes.flatMap((pass, index) => {
@@ -17,10 +18,39 @@ export function raceHazards(search: HazardSearch): readonly Hazard[] {
     const inside = search.disordered[index] ? [] : racesInWorkgroups(pass, table).filter(meant);
     const between = racesBetweenWorkgroups(pass, table).filter(meant);
     return [
-      ...inside.map((race) => tellInside(search, pass, race)),
+      ...onePerBarrier(search, pass, inside).map((race) => tellInside(search, pass, race)),
       ...between.map((race) => tellBetween(search, pass, race)),
     ];
   });
+}
+
+/** A race within a workgroup, in which order its sites are come by, and the barriers that would part them. */
+interface OrderedRace {
+  readonly race: Race;
+  readonly order: SiteOrder;
+  readonly fix: BarrierFix | null;
+}
+
+/** Races without those that the barriers of another one part as well. */
+function onePerBarrier(search: HazardSearch, pass: PassTrace, races: readonly Race[]): readonly OrderedRace[] {
+  let kept = races.map((race): OrderedRace => {
+    const order = orderOf(pass.logs[race.log]!, race);
+    return { race, order, fix: fixOf(search, pass, race, order) };
+  });
+  const index = search.indexOf(pass.entry);
+  if (!index) return kept;
+  for (const { race, order, fix } of [...kept].reverse()) {
+    const [first, second] = [pass.sites[race.first]!, pass.sites[race.second]!];
+    const known = order.forward || order.backward;
+    const covers = ({ fix: other }: OrderedRace): boolean =>
+      other !== null && other !== fix && partedBy(index, other.spots, first, second, order);
+    const cause = known ? kept.find((other) => other.race !== race && covers(other)) : undefined;
+    if (!cause) continue;
+    const count = cause.race.count + race.count;
+    kept = kept.filter((other) => other.race !== race);
+    kept = kept.map((other) => (other === cause ? { ...other, race: { ...other.race, count } } : other));
+  }
+  return kept;
 }
 
 /** The two sites of a race, a write first; of two writes the one that stands first in the source. */
@@ -33,7 +63,7 @@ function writeFirst(pass: PassTrace, { first, second }: Race): readonly [number,
 
 const verbs = { read: 'reads', write: 'writes', atomic: 'updates', declare: 'declares' } as const;
 
-function tellInside(search: HazardSearch, pass: PassTrace, race: Race): Hazard {
+function tellInside(search: HazardSearch, pass: PassTrace, { race, fix }: OrderedRace): Hazard {
   const { lines } = search.context;
   const [here, there] = writeFirst(pass, race).map((site) => pass.sites[site]!) as [Site, Site];
   const log = pass.logs[race.log]!;
@@ -50,7 +80,6 @@ function tellInside(search: HazardSearch, pass: PassTrace, race: Race): Hazard {
     : there.kind === 'read'
       ? 'Whether the old or the new value is read is up to chance.'
       : 'Which of the two lasts is up to chance.';
-  const fix = same ? null : fixOf(search, pass, race, log);
   return hazardOf(search, {
     kind: 'race-in-workgroup',
     severity: alike ? 'warning' : 'error',
@@ -67,7 +96,7 @@ function tellInside(search: HazardSearch, pass: PassTrace, race: Race): Hazard {
     count: race.count,
     other: same ? null : { span: there.span, label: `The other access: it ${verbs[there.kind]} ${here.variable}.` },
     example: { entry: pass.entry, workgroup: log.workgroup, invocations: actors, epoch: race.epoch },
-    fix,
+    fix: fix && { title: fix.title, edits: fix.edits },
   });
 }
 
@@ -80,11 +109,11 @@ function writesOneValue({ indexOf }: HazardSearch, { entry }: PassTrace, site: S
   return statement?.kind === 'assign' && index!.uniformity.sameValue(statement.value);
 }
 
-function fixOf({ context, indexOf }: HazardSearch, pass: PassTrace, race: Race, log: WorkgroupLog): HazardFix | null {
+function fixOf({ context, indexOf }: HazardSearch, pass: PassTrace, race: Race, order: SiteOrder): BarrierFix | null {
   const index = indexOf(pass.entry);
   const [first, second] = [pass.sites[race.first]!, pass.sites[race.second]!];
-  if (!index || (first.space !== 'workgroup' && first.space !== 'storage')) return null;
-  return barrierFix(context.source, index, first, second, orderOf(log, race), first.space);
+  if (!index || first === second || (first.space !== 'workgroup' && first.space !== 'storage')) return null;
+  return barrierFix(context.source, index, first, second, order, first.space);
 }
 
 /** In which order the invocations of a race come by its two sites between the barriers around it. */

@@ -19,12 +19,14 @@ export function findHazards(context: AnalysisContext, caseName: string): CaseHaz
 
 /**
  * The hazards of several cases of one kernel, each once, in the order of the source. What is written for some cases
- * alone is no hazard; nor can one case alone tell that what goes into a scratch buffer is never read.
+ * alone is no hazard, so that one case by itself does not tell a write that is never read.
  */
 export function mergeHazards(perCase: readonly CaseHazards[]): readonly Hazard[] {
   const read = new Set(perCase.flatMap(({ readWrites }) => readWrites));
   const hazards = perCase.flatMap((theCase) => theCase.hazards);
-  return merge(hazards.filter(({ kind, span }) => kind !== 'never-read' || !read.has(span.start)));
+  const isReal = ({ kind, span }: Hazard): boolean =>
+    kind !== 'never-read' || (perCase.length > 1 && !read.has(span.start));
+  return merge(hazards.filter(isReal));
 }
 
 const ranks: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };

@@ -33,8 +33,7 @@ export const racesInWorkgroup: readonly PlantedFault[] = [
           replace: 'multiply_values(&output, first, keys_per_load, columns, lane);',
         },
       ],
-      at: 'right_tile[e] = value;',
-      alsoAt: ['left_tile[place(row, e % SLICE)] = value;'],
+      at: 'left_tile[place(row, e % SLICE)] = value;',
       mended: true,
     },
   ]),
@@ -163,6 +162,7 @@ export const racesBetweenWorkgroups: readonly PlantedFault[] = [
         },
       ],
       at: 'states[first + (chunk + n) * size] = state;',
+      shape: { heads: 2 },
     },
   ]),
   ...planted('race-between-workgroups', rightProduct, [
@@ -212,7 +212,7 @@ export const nonUniformBarriers: readonly PlantedFault[] = [
             '  if (first_query + 4u * lane.y >= params.seqlen) {\n    return;\n  }\n  let width_v = params.head_dim_v / 4u;\n  let first_column',
         },
       ],
-      at: 'multiply_keys(&scores, lane);\n      workgroupBarrier();',
+      at: 'load_keys(head_row, first_key, slice, index);\n      workgroupBarrier();',
     },
   ]),
   ...planted('non-uniform-barrier', leftProduct, [
