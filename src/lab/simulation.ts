@@ -38,16 +38,16 @@ const simulationSeed = 1;
 const wordBytes = 4;
 
 /**
- * Simulates a case on inputs from a fixed seed; yields after each workgroup, `tell` says how. Throws `timeout` for a loop
+ * Simulates a case, on inputs from a fixed seed unless it is given others; yields after each workgroup, `tell` says how. Throws `timeout` for a loop
  * that goes on for ever.
  */
 export function* simulateCase(
   given: CompiledCase,
   settings: SimulationSettings,
   tell: (progress: SimulationProgress) => Progress,
+  inputs: Inputs = inputsOf(given),
 ): Generator<Progress, Simulation> {
   const { plan, compiled, instantiate } = given;
-  const inputs = inputsOf(given);
   const buffers = plan.buffers.map((buffer) => initialBytes(buffer, inputs));
   const running = simulate(compiled, { ...settings, buffers }, instantiate);
   for (;;) {
@@ -60,6 +60,18 @@ export function* simulateCase(
 /** The inputs a case is simulated on, every value as the kernel's storage holds it. */
 export function inputsOf({ ready, plan, theCase: { shape, options } }: CompiledCase): Inputs {
   return storedInputs(plan, ready.computation.generate(shape, options, simulationSeed));
+}
+
+/** Inputs for a case that is smaller than another one in every tensor: the beginnings of the other's. */
+export function inputsWithin({ plan }: CompiledCase, larger: Inputs): Inputs {
+  const inputs: Record<string, Float32Array> = {};
+  for (const { content } of plan.buffers) {
+    if (content.kind !== 'tensor' || content.role !== 'input') continue;
+    const size = content.view.dims.reduce((product, count) => product * count, 1);
+    const values = larger[content.tensor];
+    if (values) inputs[content.tensor] = values.subarray(0, size);
+  }
+  return inputs;
 }
 
 /** The context of the analyses of one simulated case. */

@@ -4,12 +4,21 @@ import { buildLedger, withScaling } from '../core/analysis/ledger-build.js';
 import type { TrafficScaling } from '../core/analysis/ledger.js';
 import { createProvenance } from '../core/analysis/provenance.js';
 import { buildSchedule } from '../core/analysis/schedule-build.js';
+import type { Inputs } from '../core/attention/mechanism.js';
 import type { KernelCase, Plan } from '../core/kernel/model.js';
 import { planKernel } from '../core/kernel/plan.js';
 import type { Simulation, SimulationProgress } from '../core/simulator/trace.js';
 import type { Progress, TraceReport } from './contract.js';
 import { chosenCase, planCase, type ReadyKernel } from './prepare.js';
-import { contextOf, rejectEndless, simulateCase, type CompiledCase, type TaskCase } from './simulation.js';
+import {
+  contextOf,
+  inputsOf,
+  inputsWithin,
+  rejectEndless,
+  simulateCase,
+  type CompiledCase,
+  type TaskCase,
+} from './simulation.js';
 import type { SimulatorTask } from './simulator.js';
 import { chooseWorkgroups, type WorkgroupBudget } from './workgroup-choice.js';
 
@@ -65,6 +74,7 @@ export function* reportTrace(
   const provenance = own.recording.provenance ? createProvenance(plan, mechanism) : null;
   const share = shorter.length > 0 ? 0.6 : 0.8;
   const { requests, isComplete } = chooseWorkgroups(plan, request.workgroups, traceBudget);
+  const inputs = inputsOf(own);
   const simulation = yield* simulateCase(
     own,
     {
@@ -74,6 +84,7 @@ export function* reportTrace(
       watch: null,
     },
     (progress) => ({ message: simulating(plan, progress), fraction: share * doneOf(plan, progress) }),
+    inputs,
   );
   rejectEndless(simulation);
   const context = contextOf(own, simulation, provenance);
@@ -85,7 +96,7 @@ export function* reportTrace(
   const schedule = buildSchedule(context);
   const points: TrafficScaling['points'][number][] = [];
   for (const smaller of shorter) {
-    points.push(yield* scalingPoint(smaller, request.subgroupSize, 0.8 + 0.1 * points.length));
+    points.push(yield* scalingPoint(smaller, inputs, request.subgroupSize, 0.8 + 0.1 * points.length));
   }
   points.push({ size: theCase.shape.seqlen ?? 1, ...ledger.totals });
   return {
@@ -121,15 +132,18 @@ function certainOnly(coverage: Coverage | null, isComplete: boolean): Coverage |
 
 function* scalingPoint(
   smaller: CompiledCase,
+  larger: Inputs,
   subgroupSize: number,
   fraction: number,
 ): Generator<Progress, TrafficScaling['points'][number]> {
   const { plan, theCase } = smaller;
   const { requests } = chooseWorkgroups(plan, 'sampled', scalingBudget);
-  const simulation = yield* simulateCase(smaller, { requests, subgroupSize, provenance: null, watch: null }, () => ({
-    message: `tracing ${theCase.name}`,
-    fraction,
-  }));
+  const simulation = yield* simulateCase(
+    smaller,
+    { requests, subgroupSize, provenance: null, watch: null },
+    () => ({ message: `tracing ${theCase.name}`, fraction }),
+    inputsWithin(smaller, larger),
+  );
   return { size: theCase.shape.seqlen ?? 1, ...buildLedger(contextOf(smaller, simulation, null)).totals };
 }
 

@@ -43,7 +43,7 @@ export const simulatorTests: readonly HostTest[] = [
     const first = await run<TraceReport>('tilescope.showSchedule', document);
     assert.equal(first.exact, true);
     assert.equal(first.shape.seqlen, 96);
-    assert.ok(first.schedule.workgroups.length >= 3);
+    assert.equal(first.schedule.workgroups.length, 2);
     const again = await run<TraceReport>('tilescope.showTraffic', document);
     assert.equal(again.elapsedMs, first.elapsedMs, 'The kernel was traced again.');
     await replace(document, 'struct Params {', '\nstruct Params {');
