@@ -202,7 +202,8 @@ function failureTitle(job: Job, kind: LabFailure['kind']): string {
   }
 }
 
-function finding(
+/** A finding as a row that reveals its place; `place` says where that is. */
+export function finding(
   item: Pick<Problem, 'severity' | 'message' | 'remedy' | 'span'>,
   place: string,
   actions: Actions,

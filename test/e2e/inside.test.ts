@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
+import { onlyOccurrence, smallKernel } from './kernel.js';
+import { Machine, type WorkbenchWindow } from './workbench.js';
+
+const kernel = smallKernel('softmax/flash.wgsl', [
+  'shape: { batch: 1, heads: 2, seqlen: 192, headDim: 32 }',
+  'cases: [{ seqlen: 65 }]',
+]);
+
+const entryPoint = onlyOccurrence(kernel, 'fn attend(');
+
+/** The barrier between writing and reading the parts of a row's maximum. */
+const barrier = onlyOccurrence(kernel, '\n    workgroupBarrier();');
+
+let machine: Machine;
+let window: WorkbenchWindow;
+
+beforeAll(async () => {
+  machine = await Machine.start({ withExtension: true });
+  const broken = kernel.replace(barrier, '');
+  const folder = machine.makeFolder('inside', { 'flash.wgsl': kernel, 'broken.wgsl': broken }, {});
+  window = await machine.openWindow(folder, 'flash.wgsl');
+});
+
+afterAll(async () => {
+  await window.close();
+  await machine.stop();
+});
+
+beforeEach(() => {
+  onTestFailed(async ({ task }) => {
+    await window.screenshot(`inside-failed-${task.name.replace(/\W+/g, '-')}`);
+  });
+});
+
+/** The line that the status bar says the cursor is in. */
+function cursorLine(line: string): ReturnType<WorkbenchWindow['page']['locator']> {
+  return window.page.locator('.statusbar-item').filter({ hasText: new RegExp(`^Ln ${line}, Col `) });
+}
+
+test('the Schedule lens opens the picture, which steps by keyboard and shows the line of a step', async () => {
+  await window.find(entryPoint);
+  await window.pressLens('Schedule', /tracing|Schedule/);
+  const { panel } = window;
+  await panel.locator('.trace-note').waitFor();
+  await expect.poll(() => panel.locator('.trace-note').innerText()).toMatch(/all counts are exact|ran/);
+  await panel.locator('.timeline-surface').focus();
+  await window.page.keyboard.press('Home');
+  const step = panel.locator('.transport-step');
+  await expect.poll(() => step.innerText()).toMatch(/^1 \//);
+  await window.page.keyboard.press('ArrowRight');
+  await expect.poll(() => step.innerText()).toMatch(/^2 \//);
+  await window.screenshot('inside-1-schedule');
+  const link = panel.locator('.step-line');
+  const line = /(\d+)/.exec(await link.innerText())![1]!;
+  await link.click();
+  await cursorLine(line).waitFor();
+});
+
+test('Show Memory Traffic turns to the tables without tracing again', async () => {
+  await window.runCommand('Tilescope: Show Memory Traffic');
+  await window.panel.locator('tilescope-traffic-table').first().waitFor();
+  await window.panel.getByRole('tab', { name: 'Memory traffic', selected: true }).waitFor();
+  await window.screenshot('inside-2-traffic');
+});
+
+test('line notes say in the editor what a line moves', async () => {
+  await window.runCommand('Tilescope: Toggle Line Notes');
+  await window.find('tile_k[');
+  await window.editor
+    .getByText(/KiB · .*% coalesced/)
+    .first()
+    .waitFor();
+  await window.screenshot('inside-3-line-notes');
+});
+
+test('a hazard is a problem, and its quick fix mends it', async () => {
+  await window.quickOpen('broken.wgsl');
+  await window.find(entryPoint);
+  await window.runCommand('Tilescope: Check for Hazards');
+  const rows = await window.problems();
+  const race = rows.filter({ hasText: 'hazard-race-in-workgroup' }).first();
+  await race.waitFor();
+  await window.screenshot('inside-4-hazard');
+  await race.click();
+  await window.page.keyboard.press('Control+.');
+  const fix = window.page
+    .locator('.action-widget, .context-view')
+    .getByText(/barrier/i)
+    .first();
+  await fix.click();
+  await expect.poll(() => rows.filter({ hasText: 'hazard-race-in-workgroup' }).count()).toBe(0);
+  await window.runCommand('Tilescope: Check for Hazards');
+  await window.panel
+    .getByText(/No hazard in/)
+    .first()
+    .waitFor();
+  await window.screenshot('inside-5-mended');
+});
