@@ -67,7 +67,7 @@ export class AccessLog {
     copy.count = count;
     this.emptied += count;
     this.state[0] = 0;
-    if (this.emptied > mostLogged) this.state[1] = 0;
+    if (this.emptied > mostLogged) this.state[1] = Math.min(this.state[1]!, 0);
     return 0;
   };
 

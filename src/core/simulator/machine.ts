@@ -9,6 +9,12 @@ import { ValueBook } from './value-book.js';
 /** Rounds of loops without a known end that one workgroup may make before it is given up as endless. */
 export const fuelPerWorkgroup = 2 ** 28;
 
+/**
+ * Rounds that go on after that, to see which loops they belong to: of loops inside each other the outermost that still
+ * goes round is the one without an end.
+ */
+const roundsToBlame = 2 ** 16;
+
 /** Most scalars that a function may return. */
 const resultWidth = 4096;
 
@@ -129,10 +135,17 @@ export function createMachine(
   return machine;
 }
 
+/** The fault place with the longest span. */
+function widest({ faults }: CompiledPass, places: ReadonlySet<number>): number {
+  const length = (place: number): number => faults[place]!.span.end - faults[place]!.span.start;
+  return [...places].reduce((best, place) => (length(place) > length(best) ? place : best));
+}
+
 /** Everything that the generated code takes from outside, by the names it uses. */
 function environmentOf(machine: Machine): object {
   const { pass, state, memories, log, faults, values, position, provenance } = machine;
   const stack = new ArrayBuffer(Math.max(64, 4 * pass.stackWords * machine.invocations));
+  const turning = new Set<number>();
   return {
     ...numericEnvironment,
     S: state,
@@ -152,7 +165,9 @@ function environmentOf(machine: Machine): object {
     emptyLog: log.empty,
     nextPhase: () => machine.moveTo(position.invocation, position.epoch, position.phase + 1),
     endless: (place: number) => {
-      faults.note(place, null);
+      turning.add(place);
+      if (machine.state[1]! > -roundsToBlame) return;
+      faults.note(widest(pass, turning), null);
       throw new Endless();
     },
     outside: (place: number, index: number) => {

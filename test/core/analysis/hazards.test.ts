@@ -1,10 +1,15 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Options, Shape } from '../../../src/core/attention/mechanism.js';
 import { findHazards, mergeHazards } from '../../../src/core/analysis/hazards.js';
+import { subgroupSizeHazards, subgroupUse } from '../../../src/core/analysis/hazard-subgroups.js';
 import type { Hazard } from '../../../src/core/analysis/hazard.js';
+import type { Options, Shape } from '../../../src/core/attention/mechanism.js';
+import { readKernel } from '../../../src/core/kernel/read.js';
+import { templateFor } from '../../../src/core/kernel/template.js';
+import { unpackTensor } from '../../../src/core/kernel/tensor.js';
 import { plantedFaults } from '../../kernels/hazards.js';
 import type { PlantedFault } from '../../kernels/hazards/planted.js';
+import { subgroupSizes } from '../../kernels/hazards/subgroups.js';
 import { plannedKernel } from './planned.js';
 import { simulatedContext } from './simulated.js';
 
@@ -71,5 +76,94 @@ describe('a planted fault', () => {
       text = applied(text, hazard);
     }
     expect(hazardsOf(text, shapes, fault.options).map(tell)).toEqual([]);
+  });
+});
+
+/** What a kernel must give at a case, from the inputs that `plannedKernel` has packed. */
+function truthOf({
+  plan,
+  computation,
+  inputs,
+}: ReturnType<typeof plannedKernel>): Parameters<typeof subgroupSizeHazards>[3] {
+  const values = plan.buffers.flatMap(({ variable, content }) => {
+    const bytes = inputs.get(variable);
+    return content.kind === 'tensor' && bytes
+      ? [[content.tensor, unpackTensor(content.view, bytes).values] as const]
+      : [];
+  });
+  const stored = Object.fromEntries(values);
+  const reference = computation.reference(stored, plan.shape, plan.options, 'f64', Infinity);
+  return { reference, baseline: computation.reference(stored, plan.shape, plan.options, 'f32', Infinity) };
+}
+
+function subgroupHazards(source: string, shape: Shape): readonly Hazard[] {
+  const kernel = plannedKernel(source, shape);
+  const runs = [4, 8, 16, 32, 64, 128].map((subgroupSize) => {
+    const context = simulatedContext(kernel, 'none', { subgroupSize });
+    return { context, subgroupSize, buffers: context.simulation.buffers };
+  });
+  return subgroupSizeHazards(runs[0]!.context, 'small', runs, truthOf(kernel));
+}
+
+describe('a kernel for subgroups of one size', () => {
+  const shape = { batch: 1, heads: 1, seqlen: 20, headDim: 16 };
+
+  it.each(subgroupSizes.map((fault) => [fault.name, fault] as const))('%s', (_, fault) => {
+    const source = mutate(fault);
+    const hazards = subgroupHazards(source, { ...shape, ...fault.shape });
+    expect(hazards.map(tell), hazards.map(({ message }) => message).join('\n')).toEqual([
+      `subgroup-size in line ${lineOf(source, fault.at)}`,
+    ]);
+    const sizes = new Intl.ListFormat('en-GB').format(fault.right.map(String));
+    expect(hazards[0]!.message).toContain(`right with subgroups of ${sizes}, wrong`);
+  });
+
+  it.each(['subgroup-shuffle', 'subgroup-sum'])('%s is right at every size', (name) => {
+    const source = textOf(`test/kernels/styles/${name}.wgsl`);
+    expect(subgroupUse(plannedKernel(source, shape).plan)).not.toBeNull();
+    expect(subgroupHazards(source, shape)).toEqual([]);
+  });
+});
+
+describe('no hazard is found', () => {
+  /** Floating-point operations of a case that is simulated whole here. */
+  const mostFlops = 3_000_000;
+
+  function expectNone(source: string, name: string): void {
+    const kernel = readKernel(source, name)!;
+    const cost = ({ shape, options }: { shape: Shape; options: Options }): number =>
+      kernel.computation!.flops(shape, options);
+    const cases = kernel.cases.filter((theCase) => cost(theCase) <= mostFlops);
+    expect(cases.length).toBeGreaterThanOrEqual(2);
+    for (const subgroupSize of [4, 32]) {
+      const found = cases.map(({ shape, options, name: caseName }) => {
+        const planned = plannedKernel(source, shape, options);
+        return findHazards(simulatedContext(planned, 'all', { subgroupSize, faults: true }), caseName);
+      });
+      expect(mergeHazards(found).map(({ message, line }) => `${line}: ${message}`)).toEqual([]);
+    }
+  }
+
+  const builtIn = readdirSync('shaders', { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.wgsl'),
+  );
+  const inStyles = readdirSync('test/kernels/styles');
+  const planted = readdirSync('test/kernels/hazards').filter((file) => file.endsWith('.wgsl'));
+
+  it.each([
+    ...builtIn.map((file) => `shaders/${file}`),
+    ...inStyles.map((file) => `test/kernels/styles/${file}`),
+    ...planted.map((file) => `test/kernels/hazards/${file}`),
+  ])('in %s', (file) => {
+    expectNone(textOf(file), file);
+  });
+
+  it.each(['softmax-attention', 'linear-attention', 'lightning-attention'])('in the template for %s', (mechanism) => {
+    expectNone(templateFor(mechanism)!, mechanism);
+  });
+
+  it('in the sample of the README', () => {
+    const [, sample] = /```wgsl\n(.*?)```/s.exec(textOf('README.md'))!;
+    expectNone(sample!, 'README.md');
   });
 });
