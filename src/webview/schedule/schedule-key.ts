@@ -36,6 +36,10 @@ function pairKeys({ schedule, progress, report }: ScheduleModel): readonly KeyPa
       },
     ],
     [
+      steps.some((step) => step.states.length > 0),
+      { name: t('keys in the state'), fill: 'key-state-bar', texture: null, outline: null },
+    ],
+    [
       seen.has(cellStates.wasted) || (totals?.wasted ?? 0) > 0,
       { name: t('masked, but computed'), fill: 'key-wasted', texture: 'hatch', outline: null },
     ],

@@ -27,6 +27,22 @@ export function paintStage(pen: Pen, layout: StageLayout, moment: StageMoment, p
   if (layout.score && moment.progress) {
     paintScores(pen, layout.score, moment, palette);
     paintCurrent(pen, layout, moment, palette);
+    paintStates(pen, layout.score, moment, palette);
+  }
+}
+
+/** The keys whose products a state gains (full) or holds while it is read (framed), between the scores and k and v. */
+function paintStates(pen: Pen, score: Box, moment: StageMoment, palette: Palette): void {
+  const { keys } = moment.progress!;
+  for (const state of moment.step.states) {
+    const x = score.x + (state.keys.from / keys) * score.width;
+    const width = Math.max(2, ((state.keys.to - state.keys.from) / keys) * score.width);
+    if (state.keys.to <= state.keys.from) continue;
+    for (const y of [score.y - 6, score.y + score.height + 2]) {
+      const bar = { x, y, width, height: 4 };
+      if (state.mode === 'update') pen.fill(bar, palette.state);
+      else pen.outline(bar, palette.state, 1);
+    }
   }
 }
 
