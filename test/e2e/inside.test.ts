@@ -9,6 +9,9 @@ const kernel = smallKernel('softmax/flash.wgsl', [
 
 const entryPoint = onlyOccurrence(kernel, 'fn attend(');
 
+/** The line that loads queries. */
+const loading = onlyOccurrence(kernel, 'value = factor * q[');
+
 /** The barrier between writing and reading the parts of a row's maximum. */
 const barrier = onlyOccurrence(kernel, '\n    workgroupBarrier();');
 
@@ -47,9 +50,9 @@ test('the Schedule lens opens the picture, which steps by keyboard and shows the
   await panel.locator('.timeline-surface').focus();
   await window.page.keyboard.press('Home');
   const step = panel.locator('.transport-step');
-  await expect.poll(() => step.innerText()).toMatch(/^1 \//);
+  await expect.poll(() => step.innerText()).toMatch(/^\s*1 \//);
   await window.page.keyboard.press('ArrowRight');
-  await expect.poll(() => step.innerText()).toMatch(/^2 \//);
+  await expect.poll(() => step.innerText()).toMatch(/^\s*2 \//);
   await window.screenshot('inside-1-schedule');
   const link = panel.locator('.step-line');
   const line = /(\d+)/.exec(await link.innerText())![1]!;
@@ -58,15 +61,18 @@ test('the Schedule lens opens the picture, which steps by keyboard and shows the
 });
 
 test('Show Memory Traffic turns to the tables without tracing again', async () => {
+  const note = window.panel.locator('.trace-note');
+  const before = await note.innerText();
   await window.runCommand('Tilescope: Show Memory Traffic');
   await window.panel.locator('tilescope-traffic-table').first().waitFor();
+  expect(await note.innerText()).toBe(before);
   await window.panel.getByRole('tab', { name: 'Memory traffic', selected: true }).waitFor();
   await window.screenshot('inside-2-traffic');
 });
 
 test('line notes say in the editor what a line moves', async () => {
   await window.runCommand('Tilescope: Toggle Line Notes');
-  await window.find('tile_k[');
+  await window.find(loading);
   await window.editor
     .getByText(/KiB · .*% coalesced/)
     .first()
@@ -75,7 +81,7 @@ test('line notes say in the editor what a line moves', async () => {
 });
 
 test('a hazard is a problem, and its quick fix mends it', async () => {
-  await window.quickOpen('broken.wgsl');
+  await window.openFile('broken.wgsl');
   await window.find(entryPoint);
   await window.runCommand('Tilescope: Check for Hazards');
   const rows = await window.problems();

@@ -165,15 +165,11 @@ export class WorkbenchWindow {
     await input.waitFor({ state: 'hidden' });
   }
 
-  /** Opens a file of the folder by its name, in the group of the editor. */
-  async quickOpen(name: string): Promise<void> {
+  /** Opens a file of the folder by its name in the explorer, in the group of the editor. */
+  async openFile(name: string): Promise<void> {
     await this.page.keyboard.press('Control+1');
-    const input = this.page.locator('.quick-input-widget input');
-    await this.page.keyboard.press('Control+p');
-    await input.waitFor();
-    await input.fill(name);
-    await this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: name }).first().click();
-    await input.waitFor({ state: 'hidden' });
+    await this.page.locator('.explorer-folders-view .monaco-list-row').filter({ hasText: name }).first().dblclick();
+    await this.page.locator('.tab.active').filter({ hasText: name }).first().waitFor();
   }
 
   /** The panel's verdict on the text as it stands: `right` or `wrong`, not stale. */
