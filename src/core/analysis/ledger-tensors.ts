@@ -3,7 +3,7 @@ import type { PlannedBuffer } from '../kernel/model.js';
 import type { AnalysisContext } from './context.js';
 import type { TensorTraffic } from './ledger.js';
 import { followedTensors } from './tag-space.js';
-import { workgroupsOf, type SiteTraffic } from './traffic-sites.js';
+import type { SiteTraffic } from './traffic-sites.js';
 import type { Touches } from './traffic-touch.js';
 
 /** The tensor's name, or the variable's for scratch and uniforms. */
@@ -54,18 +54,30 @@ export function tensorTraffic(
       linesWritten: sumOf(changes, ({ lines }) => lines),
       rereadFactor: rereadFactor(readBytes, writtenBytes, touches.buffers[index]),
       coalescing: transferred > 0 ? sumOf(own, ({ distinctBytes }) => distinctBytes) / transferred : null,
-      stagedBytes: Math.min(readBytes, stagedBytes(context, contentName(buffer))),
+      stagedBytes: stagedBytes(context, index, reads),
     };
   });
 }
 
-/** Bytes of a tensor that all workgroups put into workgroup memory, 0 where its values were not followed. */
-function stagedBytes({ simulation, provenance }: AnalysisContext, name: string): number {
+/**
+ * Bytes of the reads of a buffer that go on into workgroup memory, 0 where its values were not followed. In each pass
+ * the share that the followed workgroups stage of what they read themselves stands for all.
+ */
+function stagedBytes(
+  { simulation, provenance, plan }: AnalysisContext,
+  index: number,
+  reads: readonly SiteTraffic[],
+): number {
+  const name = contentName(plan.buffers[index]!);
   const tensor = followedTensors.find((followed) => followed === name);
   if (!provenance || tensor === undefined) return 0;
-  return sumOf(simulation.passes.entries(), ([index, pass]) => {
-    const followed = provenance.workgroups.filter((workgroup) => workgroup.pass === index).length;
-    return followed > 0 ? provenance.stagedBytes(index, tensor) * (workgroupsOf(pass) / followed) : 0;
+  return sumOf(simulation.passes.entries(), ([pass, { sites, siteCounts, counted }]) => {
+    const followedBytes = sumOf(sites.entries(), ([at, { kind, buffer, bytes }]) =>
+      kind === 'read' && buffer === index ? (siteCounts[at]! - counted.siteCounts[at]!) * bytes : 0,
+    );
+    if (followedBytes === 0) return 0;
+    const share = Math.min(1, provenance.stagedBytes(pass, tensor) / followedBytes);
+    return share * sumOf(reads, (site) => (site.pass === pass ? site.requestedBytes : 0));
   });
 }
 

@@ -70,4 +70,15 @@ describe('a ledger of which only some workgroups were logged', () => {
     const rereads = (ledger: Ledger): (number | null)[] => ledger.tensors.map(({ rereadFactor }) => rereadFactor);
     expect(rereads(part)).toEqual(rereads(whole));
   });
+
+  it('lets the followed workgroups say what share of the reads goes into workgroup memory', () => {
+    const kernel = plannedKernel(builtInText('softmax/flash.wgsl'), { heads: 2, seqlen: 512, headDim: 32 });
+    // The last queries go first and see the most keys: workgroup 7 alone stages far less than its share.
+    const { tensors } = buildLedger(simulatedContext(kernel, [7], { provenance: true }));
+    const staged = tensors.filter(({ name }) => ['q', 'k', 'v'].includes(name));
+    expect(staged.map(({ stagedBytes }) => stagedBytes)).toEqual(staged.map(({ readBytes }) => readBytes));
+    const direct = plannedKernel(builtInText('softmax/naive.wgsl'), { heads: 1, seqlen: 64, headDim: 32 });
+    const naive = buildLedger(simulatedContext(direct, [0], { provenance: true })).tensors;
+    expect(naive.every(({ stagedBytes }) => stagedBytes === 0)).toBe(true);
+  });
 });
