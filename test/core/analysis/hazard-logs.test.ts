@@ -3,11 +3,13 @@ import { racesBetweenWorkgroups, racesInWorkgroups } from '../../../src/core/ana
 import { siteTable } from '../../../src/core/analysis/hazard-sites.js';
 import { unwrittenVariableReads, unwrittenWorkgroupReads } from '../../../src/core/analysis/hazard-uninitialised.js';
 import { useOfWrites } from '../../../src/core/analysis/hazard-unread.js';
-import type { PassTrace, Site } from '../../../src/core/simulator/trace.js';
+import type { PassTrace, Site, WorkgroupLog } from '../../../src/core/simulator/trace.js';
 import { type LoggedSegment, simulationOf, siteOf, workgroupLog } from './logs.js';
 
-const tile = (kind: Site['kind'], bytes = 4): Site => siteOf(bytes, { kind, space: 'workgroup', variable: 'tile' });
-const local = (kind: Site['kind'], bytes = 4): Site => siteOf(bytes, { kind, space: 'function', variable: 'sum' });
+const tile = (kind: Site['kind'], bytes = 4): Site =>
+  siteOf(bytes, { kind, space: 'workgroup', variable: 'tile', variableId: 1 });
+const local = (kind: Site['kind'], bytes = 4): Site =>
+  siteOf(bytes, { kind, space: 'function', variable: 'sum', variableId: 2 });
 
 function passOf(sites: readonly Site[], ...workgroups: readonly (readonly LoggedSegment[])[]): PassTrace {
   const logs = workgroups.map((segments, x) => ({ ...workgroupLog(segments), workgroup: [x, 0, 0] as const }));
@@ -153,24 +155,36 @@ describe('writes that are never read', () => {
 
 it('goes through ten million accesses in a few seconds', () => {
   const sites = [tile('write', 16), tile('read', 16), siteOf(4, { kind: 'write' }), siteOf(4)];
-  const perSegment = 20_000;
-  const segments = Array.from({ length: 500 }, (_, index) => {
-    const invocation = index % 8;
-    const site = Math.floor(index / 8) % 2;
-    return { invocation, epoch: Math.floor(index / 8), accesses: Array.from({ length: perSegment }, (_, at) => {
-      const place = (invocation * perSegment + at) % 1024;
-      return [at % 4 === 0 ? 2 + site : site, at % 4 === 0 ? 4 * place + 4096 * invocation : 16 * (place & 127) + 2048 * invocation] as const;
-    }) };
-  });
-  const pass = passOf(sites, segments);
-  expect(pass.logs[0]!.count).toBe(10_000_000);
+  const [perSegment, segments] = [20_000, 500];
+  const count = perSegment * segments;
+  const [site, address] = [new Uint16Array(count), new Uint32Array(count)];
+  for (let at = 0; at < count; at++) {
+    const epoch = Math.floor(at / perSegment / 8);
+    const invocation = Math.floor(at / perSegment) % 8;
+    const inStorage = at % 4 === 0;
+    site[at] = (epoch % 2) + (inStorage ? 2 : 0);
+    address[at] = inStorage ? 4096 * invocation + 4 * (at % 1024) : 2048 * invocation + 16 * (at & 127);
+  }
+  const perSegmentOf = (value: (segment: number) => number): Uint32Array =>
+    Uint32Array.from({ length: segments }, (_, segment) => value(segment));
+  const log: WorkgroupLog = {
+    workgroup: [0, 0, 0],
+    site,
+    address,
+    count,
+    segmentStart: perSegmentOf((segment) => segment * perSegment),
+    segmentInvocation: Uint16Array.from({ length: segments }, (_, segment) => segment % 8),
+    segmentEpoch: perSegmentOf((segment) => Math.floor(segment / 8)),
+    segmentPhase: new Uint32Array(segments),
+    segments,
+    epochs: Math.ceil(segments / 8),
+  };
+  const pass = simulationOf(sites, [log]).passes[0]!;
   const start = performance.now();
   const table = siteTable(pass);
-  racesInWorkgroups(pass, table);
-  racesBetweenWorkgroups(pass, table);
+  expect(racesInWorkgroups(pass, table)).toEqual([]);
   unwrittenWorkgroupReads(pass, table);
   useOfWrites([pass], [table], []);
-  const elapsedMs = performance.now() - start;
-  expect(elapsedMs).toBeLessThan(8000);
-  console.log(elapsedMs);
+  // About 2 s on one core that has nothing else to do.
+  expect(performance.now() - start).toBeLessThan(12_000);
 });

@@ -15,6 +15,7 @@ export const subgroupSizes: readonly (PlantedFault & { readonly right: readonly 
         { find: 'divisor += found_norm[i];', replace: 'divisor = sizes.eps + found_norm[0];' },
       ],
       at: 'let subgroup_sum = subgroupAdd(sum);',
+      shape: { headDim: 64 },
     },
   ]).map((fault) => ({ ...fault, right: [64, 128] })),
   ...planted('subgroup-size', subgroupSum, [
@@ -22,10 +23,12 @@ export const subgroupSizes: readonly (PlantedFault & { readonly right: readonly 
       name: 'the first invocations of subgroups are taken for every 32nd',
       edits: [{ find: 'for (var i = 0u; i < BLOCK; i++) {', replace: 'for (var i = 0u; i < BLOCK; i += 32u) {' }],
       at: 'let subgroup_sum = subgroupAdd(sum);',
+      shape: { headDim: 64 },
     },
   ]).map((fault) => ({ ...fault, right: [32, 64, 128] })),
   ...planted('subgroup-size', subgroupSum, [
     {
+      // Below 32 the last steps ask for invocations that are not there, which bring zero here.
       name: 'a butterfly of five steps',
       edits: [
         {
@@ -35,8 +38,9 @@ export const subgroupSizes: readonly (PlantedFault & { readonly right: readonly 
         },
       ],
       at: 'subgroup_sum += subgroupShuffleXor(subgroup_sum, mask);',
+      shape: { headDim: 64 },
     },
-  ]).map((fault) => ({ ...fault, right: [32] })),
+  ]).map((fault) => ({ ...fault, right: [4, 8, 16, 32] })),
   ...planted('subgroup-size', subgroupShuffle, [
     {
       name: 'rows go to blocks of eight lanes',
@@ -67,6 +71,7 @@ export const subgroupSizes: readonly (PlantedFault & { readonly right: readonly 
         { find: 'let row_sum = tree[0];', replace: 'let row_sum = subgroupAdd(weight) + 0.0 * tree[0];' },
       ],
       at: 'let row_sum = subgroupAdd(weight) + 0.0 * tree[0];',
+      shape: { seqlen: 40 },
     },
   ]).map((fault) => ({ ...fault, right: [64, 128] })),
 ];
