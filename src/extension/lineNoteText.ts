@@ -14,6 +14,8 @@ export interface LineNote {
 export function lineNotes(lines: readonly LineTraffic[], t: Translate): readonly LineNote[] {
   const byLine = new Map<number, LineTraffic[]>();
   for (const entry of lines) {
+    // Uniforms are a few bytes that every cache holds: on each line that reads one a note would only be in the way.
+    if (entry.space === 'uniform') continue;
     const entries = byLine.get(entry.line);
     if (entries === undefined) byLine.set(entry.line, [entry]);
     else entries.push(entry);

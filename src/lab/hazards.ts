@@ -2,7 +2,7 @@ import type { CaseHazards, Hazard } from '../core/analysis/hazard.js';
 import { subgroupSizeHazards, subgroupUse, type SubgroupRun } from '../core/analysis/hazard-subgroups.js';
 import { findHazards, mergeHazards } from '../core/analysis/hazards.js';
 import { completeOptions, completeShape } from '../core/attention/catalogue.js';
-import type { Shape } from '../core/attention/mechanism.js';
+import type { Mechanism, Shape } from '../core/attention/mechanism.js';
 import type { KernelCase } from '../core/kernel/model.js';
 import { planKernel } from '../core/kernel/plan.js';
 import type { Simulation } from '../core/simulator/trace.js';
@@ -18,7 +18,7 @@ type HazardTask = Extract<SimulatorTask, { readonly kind: 'hazards' }>;
 const caseFlops = 12_000_000;
 /** Accesses after which no further case is begun. */
 const accessBudget = 40_000_000;
-/** Cases of the kernel's grid that are looked at beside its own shape, the cheapest first. */
+/** Cases of the kernel's grid that are looked at beside its own shape. */
 const mostCases = 8;
 
 const recording = { accesses: true, faults: true, provenance: false, values: false } as const;
@@ -31,30 +31,45 @@ const subgroupCases = 2;
 
 /**
  * The simulations of a search for hazards: the case that was asked for; without an override the file's own shape and then
- * its cases, the cheap ones first. A case that is too large to run whole is made smaller.
+ * cheap cases of its grid. A case that is too large to run whole is made smaller.
  */
 export function hazardCases(ready: ReadyKernel, { override }: HazardTask): readonly TaskCase[] {
   const chosen = chosenCase(ready, override);
   const own = override ? chosen : smallEnough(ready, chosen);
   const first: TaskCase = { theCase: own, plan: planCase(ready, own), recording };
   if (override) return [first];
-  const { computation, kernel } = ready;
+  const { computation, kernel, mechanism } = ready;
   const cost = ({ shape, options }: KernelCase): number => computation.flops(shape, options);
   const key = ({ shape, options }: KernelCase): string => JSON.stringify([shape, options]);
   const others = kernel.cases
     .filter((theCase) => cost(theCase) <= caseFlops && key(theCase) !== key(own))
     .sort((a, b) => cost(a) - cost(b));
-  const planned = spreadOut(others).flatMap((theCase): TaskCase[] => {
+  const planned = chooseCases(mechanism, others).flatMap((theCase): TaskCase[] => {
     const result = planKernel(kernel, theCase.shape, theCase.options);
     return result.ok ? [{ theCase, plan: result.plan, recording }] : [];
   });
   return [first, ...planned];
 }
 
-/** At most `mostCases`, from the cheapest to the dearest at even distances. */
-function spreadOut(cases: readonly KernelCase[]): readonly KernelCase[] {
+/**
+ * At most `mostCases` of the cases, which stand from the cheapest to the dearest: of each variant that takes other ways
+ * through a kernel the dearest, and beside those at even distances.
+ */
+function chooseCases(mechanism: Mechanism, cases: readonly KernelCase[]): readonly KernelCase[] {
   if (cases.length <= mostCases) return cases;
-  return Array.from({ length: mostCases }, (_, at) => cases[Math.round((at * (cases.length - 1)) / (mostCases - 1))]!);
+  const variants = new Map(cases.map((theCase) => [variantOf(mechanism, theCase), theCase]));
+  const chosen = new Set([...variants.values()].slice(0, mostCases));
+  for (let at = 0; chosen.size < mostCases; at++) {
+    chosen.add(cases[Math.floor((at * cases.length) / mostCases) % cases.length]!);
+  }
+  return cases.filter((theCase) => chosen.has(theCase));
+}
+
+/** What decides which ways a case takes through a kernel: switches and choices, and which sizes differ. */
+function variantOf({ options: specs }: Mechanism, { shape, options }: KernelCase): string {
+  const switches = specs.flatMap(({ name, kind }) => (kind === 'number' ? [] : [options[name]]));
+  const { seqlen = 1, seqlenK = seqlen, heads = 1, headsKv = heads } = shape;
+  return JSON.stringify([switches, Math.sign(seqlenK - seqlen), headsKv < heads]);
 }
 
 /**

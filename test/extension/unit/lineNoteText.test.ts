@@ -59,6 +59,10 @@ describe('the note at the end of a line', () => {
     expect(textOf({ ...staged, bankConflict: 7.9 })).toEqual(['64 KiB workgroup memory · 7.9× bank conflicts']);
   });
 
+  it('leaves out uniforms', () => {
+    expect(textOf({ ...read, space: 'uniform', variable: 'params', efficiency: 0.125 })).toEqual([]);
+  });
+
   it('stands in the order of the lines', () => {
     const notes = lineNotes([{ ...read, line: 40 }, staged, { ...read, line: 3 }], english);
     expect(notes.map(({ line }) => line)).toEqual([3, 12, 40]);
