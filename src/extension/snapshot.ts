@@ -1,4 +1,4 @@
-import type { Mechanism, Options, Shape } from '../core/attention/mechanism.js';
+import type { Mechanism, Options, OptionValue, Shape } from '../core/attention/mechanism.js';
 import type { Diagnostic } from '../core/diagnostic.js';
 import type { Kernel } from '../core/kernel/model.js';
 import type { CaseOverride } from '../lab/contract.js';
@@ -52,8 +52,14 @@ export function isOfCase(
   const { shape, options } = wanted;
   return (
     Object.entries(shape).every(([name, size]) => report.shape[name] === size) &&
-    Object.entries(options).every(([name, value]) => JSON.stringify(report.options[name]) === JSON.stringify(value))
+    Object.entries(options).every(([name, value]) => sameOption(report.options[name], value))
   );
+}
+
+/** Whether two values of an option are the same: powers differ in their last digit from one JavaScript engine to another. */
+function sameOption(a: OptionValue | undefined, b: OptionValue): boolean {
+  if (typeof a !== 'number' || typeof b !== 'number') return JSON.stringify(a) === JSON.stringify(b);
+  return Math.abs(a - b) <= 1e-12 * Math.max(Math.abs(a), Math.abs(b));
 }
 
 /** The shape and options a job on a kernel has under an override; null where the mechanism is unknown. */

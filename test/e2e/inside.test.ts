@@ -41,6 +41,12 @@ function cursorLine(line: string): ReturnType<WorkbenchWindow['page']['locator']
   return window.page.locator('.statusbar-item').filter({ hasText: new RegExp(`^Ln ${line}, Col `) });
 }
 
+/** The texts that decorations have put behind the code: they are no part of the document, but of its style. */
+function lineEnds(): Promise<string[]> {
+  const spans = "document.querySelectorAll('.editor-instance .view-line span span')";
+  return window.page.evaluate<string[]>(`[...${spans}].map((span) => getComputedStyle(span, '::after').content)`);
+}
+
 test('the Schedule lens opens the picture, which steps by keyboard and shows the line of a step', async () => {
   await window.find(entryPoint);
   await window.pressLens('Schedule', /tracing|Schedule/);
@@ -67,16 +73,15 @@ test('Show Memory Traffic turns to the tables without tracing again', async () =
   await window.panel.locator('tilescope-traffic-table').first().waitFor();
   expect(await note.innerText()).toBe(before);
   await window.panel.getByRole('tab', { name: 'Memory traffic', selected: true }).waitFor();
+  expect(await window.panel.locator('.header-verdict.busy').count()).toBe(0);
+  expect(await note.innerText()).toBe(before);
   await window.screenshot('inside-2-traffic');
 });
 
 test('line notes say in the editor what a line moves', async () => {
   await window.runCommand('Tilescope: Toggle Line Notes');
   await window.find(loading);
-  await window.editor
-    .getByText(/KiB · .*% coalesced/)
-    .first()
-    .waitFor();
+  await expect.poll(lineEnds).toContainEqual(expect.stringMatching(/^"192\sKiB\s·\s4×\s·\s100\s%\scoalesced"$/));
   await window.screenshot('inside-3-line-notes');
 });
 
