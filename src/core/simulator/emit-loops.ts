@@ -4,6 +4,7 @@ import { ringRange } from './emit-arithmetic.js';
 import type { FunctionContext } from './emit-context.js';
 import { scalarExpression } from './emit-expressions.js';
 import { writeStatements } from './emit-statements.js';
+import { unrolledLoop, type Unrolled } from './unroll.js';
 import { rootOf, walkStatements } from './walk.js';
 
 type Loop = Extract<Statement, { kind: 'loop' }>;
@@ -14,11 +15,16 @@ const boundedRounds = 4096;
 /** Writes a loop: phases of the entry point, the way out for endless ones, and WGSL's order of its parts. */
 export function writeLoop(statement: Loop, context: FunctionContext): void {
   const { writer, pass } = context;
+  const unrolled = unrolledLoop(statement);
+  if (unrolled && !pass.variant.values && !pass.isSynchronizing(context.definition.id)) {
+    writeUnrolled(statement, unrolled, context);
+    return;
+  }
   writeStatements(statement.init, context);
   const counter = counterOf(statement, context);
   const bounded = counter !== null && counter.rounds <= boundedRounds;
   const known = counter && context.counterRanges.get(counter.id);
-  const makesPhases = (pass.variant.logs || pass.variant.tags) && context.loopDepth < 2 && touchesMemory(statement);
+  const phases = makesPhases(statement, context);
   const label = writer.fresh('L');
   if (counter) context.counterRanges.set(counter.id, counter.range);
   writer.block(`${label}: for (;;) {`, () => {
@@ -26,7 +32,7 @@ export function writeLoop(statement: Loop, context: FunctionContext): void {
       const place = { kind: 'endless-loop', span: statement.span, variable: null, limit: null, signed: false } as const;
       writer.line(`if (--S[1] < 0) endless(${pass.addFault(place)});`);
     }
-    if (makesPhases) writer.line('nextPhase();');
+    if (phases) writer.line('nextPhase();');
     if (statement.condition) leaveUnless(statement.condition, label, context);
     writeRound(statement, label, context);
   });
@@ -34,6 +40,31 @@ export function writeLoop(statement: Loop, context: FunctionContext): void {
     if (known) context.counterRanges.set(counter.id, known);
     else context.counterRanges.delete(counter.id);
   }
+}
+
+/** Writes the rounds of a short loop one after another, so that its counter is a number in each. */
+function writeUnrolled(statement: Loop, { variableId, values }: Unrolled, context: FunctionContext): void {
+  const { writer, counterRanges } = context;
+  const phases = makesPhases(statement, context);
+  const inner: FunctionContext = { ...context, loopDepth: context.loopDepth + 1 };
+  const nextPhase = (): void => {
+    if (!phases) return;
+    writer.endRegion();
+    writer.line('nextPhase();');
+  };
+  for (const value of values) {
+    nextPhase();
+    counterRanges.set(variableId, { low: value, high: value });
+    writeStatements(statement.body, inner);
+    if (statement.body.at(-1)?.kind === 'return') break;
+  }
+  counterRanges.delete(variableId);
+  // The round that finds the end has a phase too, as in a loop that is not written out.
+  nextPhase();
+}
+
+function makesPhases(statement: Loop, { pass, loopDepth }: FunctionContext): boolean {
+  return (pass.variant.logs || pass.variant.tags) && loopDepth < 2 && touchesMemory(statement);
 }
 
 function leaveUnless(condition: Expression, label: string, context: FunctionContext): void {

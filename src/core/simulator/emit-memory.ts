@@ -150,6 +150,7 @@ export function load(pointer: Pointer, type: ValueType, at: AccessNode, context:
   if (residence.kind === 'register') {
     const names = registers.get(pointer.root.id) ?? [];
     const range = counterRanges.get(pointer.root.id) ?? null;
+    if (range !== null && range.low === range.high) return leaves.map(({ scalar }) => literal(scalar, range.low));
     return leaves.map((_, index) => {
       const { value, tag, exact } = names[pointer.constant + index]!;
       return { ...variable(value), tag, exact: range === null ? exact : null, range };

@@ -1,7 +1,8 @@
-import type { Program, Variable } from '../wgsl/program.js';
+import type { Expression, Program, Variable } from '../wgsl/program.js';
 import type { Residence, Variant } from './emit-context.js';
 import { leavesOf } from './flatten.js';
 import type { Tables } from './tables.js';
+import { isKnownIndex, unrolledCounters } from './unroll.js';
 import { rootOf, walkStatements } from './walk.js';
 
 /** Most scalars of a variable that is kept in registers. */
@@ -24,6 +25,10 @@ export function chooseResidences(program: Program, variant: Variant, tables: Tab
   const initialized = new Set<number>();
   const offsets = new Map<number, number>();
   const values = new Map<number, number>();
+  const counters = variant.values
+    ? new Set<number>()
+    : unrolledCounters(program.functions.filter(({ id }) => !tables.synchronizing.has(id)));
+  const isOpen = (index: Expression): boolean => !isKnownIndex(index, counters);
   let words = 0;
   const allocate = (scalars: number): number => {
     words += scalars;
@@ -37,14 +42,14 @@ export function chooseResidences(program: Program, variant: Variant, tables: Tab
       },
       place: (place) => {
         const root = rootOf(place);
-        if (place.kind === 'element' && place.index.kind !== 'constant' && root) onStack.add(root.id);
+        if (place.kind === 'element' && root && isOpen(place.index)) onStack.add(root.id);
       },
       expression: (expression) => {
         if (expression.kind === 'address') {
           const root = rootOf(expression.place);
           if (root) onStack.add(root.id);
         }
-        if (expression.kind !== 'element' || expression.index.kind === 'constant') return;
+        if (expression.kind !== 'element' || !isOpen(expression.index)) return;
         const { base } = expression;
         if (base.kind !== 'value' || base.type.kind === 'vector' || values.has(base.value.id)) return;
         values.set(base.value.id, allocate(leavesOf(base.type).length));
