@@ -68,12 +68,17 @@ export function expressionOf(expression: Expression, context: FunctionContext): 
     case 'subgroup':
       return subgroupOf(expression, context);
     case 'subgroup-matrix':
-      throw new Unsupported(
-        'The simulator has no subgroup matrices.',
-        expression.span,
-        'Run the kernel on the device; for a trace, keep a variant with plain loops beside it.',
-      );
+      throw noSubgroupMatrices(expression.span);
   }
+}
+
+/** What is thrown where a kernel uses matrices held by subgroups. */
+export function noSubgroupMatrices(span: Expression['span']): Unsupported {
+  return new Unsupported(
+    'The simulator has no subgroup matrices.',
+    span,
+    'Compare and benchmark the kernel on the device; for a trace, keep a variant with plain loops beside it.',
+  );
 }
 
 /** The one scalar of a scalar expression. */

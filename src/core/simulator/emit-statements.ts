@@ -2,7 +2,15 @@ import type { Statement, Value } from '../wgsl/program.js';
 import { literal, type Components } from './component.js';
 import { binaryComponent, exactOf, isFloat } from './emit-arithmetic.js';
 import type { FunctionContext, RegisterNames } from './emit-context.js';
-import { expressionOf, noteDivision, pairwise, scalarExpression, toStack, matrixUpdate } from './emit-expressions.js';
+import {
+  expressionOf,
+  noteDivision,
+  pairwise,
+  scalarExpression,
+  toStack,
+  matrixUpdate,
+  noSubgroupMatrices,
+} from './emit-expressions.js';
 import { writeLoop } from './emit-loops.js';
 import { load, noteDeclaration, pointerOf, pointerTo, store } from './emit-memory.js';
 import { record } from './emit-records.js';
@@ -74,7 +82,7 @@ function writeStatement(statement: Statement, context: FunctionContext): void {
       return;
     }
     case 'subgroup-matrix-store':
-      throw new Error('A store of a subgroup matrix was lowered without the matrix.');
+      throw noSubgroupMatrices(statement.span);
   }
 }
 
