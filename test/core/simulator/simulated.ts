@@ -71,7 +71,7 @@ export function modulePlan(
       binding,
       type: 'storage',
       byteLength,
-      content: { kind: 'scratch', format: 'u32' },
+      content: { kind: 'scratch', format: 'u32', dims: [], dimNames: [] },
     })),
     passes: [
       {
