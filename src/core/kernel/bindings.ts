@@ -1,7 +1,7 @@
 import type { TensorSpec } from '../attention/mechanism.js';
+import { typeText } from '../wgsl/abstract-types.js';
 import { isRuntimeSized, scalarLeaves } from '../wgsl/layout.js';
 import type { Binding, WgslModule } from '../wgsl/module.js';
-import { typeText } from './elements.js';
 import { keySpan, sectionOf, type FrontMatter } from './frontMatter.js';
 import type { BindingUse, Pass, ScratchSpec } from './model.js';
 import { suggestName } from './nearest.js';

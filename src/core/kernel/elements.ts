@@ -42,25 +42,3 @@ function contiguous(type: WgslType): { readonly scalar: Scalar; readonly scalars
   const regular = leaves.every((leaf, index) => leaf.scalar === first.scalar && leaf.byteOffset === index * bytes);
   return regular ? { scalar: first.scalar, scalarsPerStride: leaves.length } : null;
 }
-
-/** A WGSL type as it is written in code, for messages. */
-export function typeText(type: WgslType): string {
-  switch (type.kind) {
-    case 'scalar':
-      return type.scalar;
-    case 'atomic':
-      return `atomic<${type.scalar}>`;
-    case 'vector':
-      return `vec${type.width}<${type.scalar}>`;
-    case 'matrix':
-      return `mat${type.columns}x${type.rows}<${type.scalar}>`;
-    case 'array':
-      return type.count === null
-        ? `array<${typeText(type.element)}>`
-        : `array<${typeText(type.element)}, ${type.count}>`;
-    case 'struct':
-      return type.name;
-    case 'unknown':
-      return type.text;
-  }
-}

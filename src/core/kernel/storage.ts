@@ -1,7 +1,8 @@
 import type { TensorSpec } from '../attention/mechanism.js';
+import { typeText } from '../wgsl/abstract-types.js';
 import type { Binding } from '../wgsl/module.js';
 import type { BindingContext } from './bindings.js';
-import { elementRun, typeText, type ElementRun } from './elements.js';
+import { elementRun, type ElementRun } from './elements.js';
 import { sectionOf } from './frontMatter.js';
 import type { BindingUse } from './model.js';
 import { suggestName } from './nearest.js';

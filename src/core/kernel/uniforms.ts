@@ -1,9 +1,9 @@
 import type { Span } from '../diagnostic.js';
+import { typeText } from '../wgsl/abstract-types.js';
 import { scalarLeaves, uniformLayoutProblem, type ScalarLeaf } from '../wgsl/layout.js';
 import type { Binding, WgslModule } from '../wgsl/module.js';
 import type { BindingContext } from './bindings.js';
 import { misfit } from './constants.js';
-import { typeText } from './elements.js';
 import { evaluateText } from './expression.js';
 import { sectionOf } from './frontMatter.js';
 import type { BindingUse, UniformMember } from './model.js';

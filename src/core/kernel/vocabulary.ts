@@ -1,11 +1,11 @@
 import { mechanisms } from '../attention/catalogue.js';
 import type { DimensionSpec, Mechanism, OptionSpec, OptionValue, TensorSpec } from '../attention/mechanism.js';
+import { typeText } from '../wgsl/abstract-types.js';
 import { workgroupSizeOf } from '../wgsl/evaluate.js';
 import type { EntryPoint, Override } from '../wgsl/module.js';
 import { scalarLeaves } from '../wgsl/layout.js';
 import { optionScalars } from './cases.js';
 import { resolveConstants } from './constants.js';
-import { typeText } from './elements.js';
 import { expressionFunctions } from './expression.js';
 import { gpuFeatures } from './features.js';
 import type { Kernel } from './model.js';

@@ -1,4 +1,5 @@
 import type { BinaryExpression, ExpressionElem } from 'wesl/core';
+import { precedence } from './precedence.js';
 
 export type BinaryToken = BinaryExpression['operator']['value'];
 
@@ -14,27 +15,6 @@ export type BinaryTree =
       readonly end: number;
     };
 
-const strength: Readonly<Record<BinaryToken, number>> = {
-  '||': 1,
-  '&&': 2,
-  '|': 3,
-  '^': 4,
-  '&': 5,
-  '==': 6,
-  '!=': 6,
-  '<': 7,
-  '<=': 7,
-  '>': 7,
-  '>=': 7,
-  '<<': 8,
-  '>>': 8,
-  '+': 9,
-  '-': 9,
-  '*': 10,
-  '/': 10,
-  '%': 10,
-};
-
 /**
  * Groups a chain of binary operators by their strength. WESL (0.7.31) gets operands and operators in the right order but
  * groups `a < b * c + d` as `(a < b * c) + d`, so its own grouping is not used.
@@ -49,7 +29,7 @@ export function binaryTree(elem: BinaryExpression): BinaryTree {
     done.push({ kind: 'branch', operator: waiting.pop()!, left, right, start: left.start, end: right.end });
   };
   for (const [index, operator] of operators.entries()) {
-    while (waiting.length > 0 && strength[waiting.at(-1)!] >= strength[operator]) reduce();
+    while (waiting.length > 0 && precedence[waiting.at(-1)!]! >= precedence[operator]!) reduce();
     waiting.push(operator);
     done.push(leaf(operands[index + 1]!));
   }

@@ -1,6 +1,7 @@
 import type { Span } from '../diagnostic.js';
 import { expandUse, MacroError, type MacroTable } from './macros.js';
 import { scan } from './scan.js';
+import { precedence } from './precedence.js';
 
 /** Thrown by {@link evaluateCondition}: what is wrong with an `#if` expression, and where in the source. */
 export class ConditionError extends Error {
@@ -66,27 +67,6 @@ function expandTokens(text: string, offset: number, macros: MacroTable): Token[]
   });
   return out;
 }
-
-const precedence: Readonly<Record<string, number>> = {
-  '||': 1,
-  '&&': 2,
-  '|': 3,
-  '^': 4,
-  '&': 5,
-  '==': 6,
-  '!=': 6,
-  '<': 7,
-  '<=': 7,
-  '>': 7,
-  '>=': 7,
-  '<<': 8,
-  '>>': 8,
-  '+': 9,
-  '-': 9,
-  '*': 10,
-  '/': 10,
-  '%': 10,
-};
 
 /** One binary operation on numbers; true is 1 and false is 0, division truncates as in C. Null for a division by 0. */
 function apply(operator: string, a: number, b: number): number | null {

@@ -2,6 +2,7 @@ import type { Binding, EntryPoint, WgslModule } from './module.js';
 import { layoutOf } from './layout.js';
 import { scan } from './scan.js';
 import type { Scalar, WgslType } from './types.js';
+import { precedence } from './precedence.js';
 
 /** A constant and its WGSL type; `abstract` numbers take the type of what they meet. Booleans are 0 and 1. */
 export interface ConstValue {
@@ -14,27 +15,6 @@ export type OverrideValues = Readonly<Record<string, number>>;
 
 const deepestNesting = 200;
 const operators = ['<<', '>>', '<=', '>=', '==', '!=', '&&', '||'];
-const precedence: Readonly<Record<string, number>> = {
-  '||': 1,
-  '&&': 2,
-  '|': 3,
-  '^': 4,
-  '&': 5,
-  '==': 6,
-  '!=': 6,
-  '<': 7,
-  '<=': 7,
-  '>': 7,
-  '>=': 7,
-  '<<': 8,
-  '>>': 8,
-  '+': 9,
-  '-': 9,
-  '*': 10,
-  '/': 10,
-  '%': 10,
-};
-
 const unaryFunctions: Readonly<Record<string, (a: number) => number>> = {
   abs: Math.abs,
   ceil: Math.ceil,
