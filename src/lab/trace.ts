@@ -25,9 +25,9 @@ import { chooseWorkgroups, type WorkgroupBudget } from './workgroup-choice.js';
 type TraceTask = Extract<SimulatorTask, { readonly kind: 'trace' }>;
 
 /** What the traced workgroups' neighbours may cost: with it a trace takes about a second on one core. */
-const traceBudget: WorkgroupBudget = { followed: 5_000_000, counted: 40_000_000 };
+const traceBudget: WorkgroupBudget = { followed: 2_500_000, counted: 36_000_000 };
 /** The same for each other sequence length, where values are not followed. */
-const scalingBudget: WorkgroupBudget = { followed: 0, counted: 10_000_000 };
+const scalingBudget: WorkgroupBudget = { followed: 0, counted: 5_000_000 };
 
 /** Shares of the sequence length at which the traffic is simulated beside the one that was asked for. */
 const scalingShares = [4, 2] as const;

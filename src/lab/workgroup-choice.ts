@@ -27,7 +27,8 @@ export interface WorkgroupChoice {
 }
 
 /**
- * Which workgroups are run, and how. Logged are the first, the middle and the last one of each pass and those asked for.
+ * Which workgroups are run, and how. Logged are the first and the last one of each pass, the one in the middle of the
+ * last row, and those asked for.
  * Of the passes before the last one, the rows of workgroups (along x) that hold a logged one are followed whole: kernels
  * spread tokens along x, and heads and batches along y and z. Of the last pass as many are followed as the budget allows,
  * and everywhere as many of the rest are counted.
@@ -116,7 +117,9 @@ function countOf({ workgroups }: PlannedPass): number {
 
 function loggedOf(pass: PlannedPass, index: number, asked: TraceRequest['workgroups']): readonly number[] {
   const total = countOf(pass);
-  const middle = pass.workgroups.map((count) => Math.floor(count / 2)) as [number, number, number];
+  // In the last one's row, so that the two share what earlier passes have to leave behind for them.
+  const [x, y, z] = pass.workgroups;
+  const middle: Id = [Math.floor(x / 2), y - 1, z - 1];
   const chosen = new Set([0, workgroupIndex(pass, middle), total - 1]);
   if (asked === 'all') for (const at of spread([...Array(total).keys()], loggedLimit)) chosen.add(at);
   else if (asked !== 'sampled') {
