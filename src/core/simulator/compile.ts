@@ -70,7 +70,8 @@ function compilePass(
   const text = (variant: Variant): number => codes.push(emitPass(program, pass, flow, variant, tables)) - 1;
   const texts = { logged: text(variants.logged), followed: text(variants.followed), counted: text(variants.counted) };
   const { entry, workgroups, workgroupSize, workgroupBytes } = pass;
-  const { stackWords, memories, sites, blocks, faults, syncs, records, synchronizing } = tables;
+  const waits = tables.synchronizing.has(program.entry.function.id);
+  const { stackWords, memories, sites, blocks, faults, syncs, records } = tables;
   return {
     entry,
     workgroups,
@@ -83,7 +84,7 @@ function compilePass(
     faults,
     syncs,
     records,
-    synchronizing: synchronizing.has(program.entry.function.id),
+    synchronizing: { logged: waits, followed: waits, counted: waits && flow.needsWaits },
     texts,
   };
 }

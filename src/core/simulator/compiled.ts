@@ -27,8 +27,8 @@ export interface CompiledPass {
   readonly faults: readonly FaultPlace[];
   readonly syncs: readonly SyncPoint[];
   readonly records: readonly RecordPlace[];
-  /** Whether its invocations wait for each other anywhere: then the entry function is a generator. */
-  readonly synchronizing: boolean;
+  /** By text, whether its invocations wait for each other anywhere: then the entry function is a generator. */
+  readonly synchronizing: { readonly logged: boolean; readonly followed: boolean; readonly counted: boolean };
   /** Indices into `CompiledSimulation.codes`. */
   readonly texts: { readonly logged: number; readonly followed: number; readonly counted: number };
 }

@@ -59,6 +59,7 @@ export function uniformLoad(
   const point = pass.addSync({ kind: 'barrier', span: expression.span, name: '', width: 0, scalar: 'u32' });
   const pointer = pointerOf(expression.pointer, context);
   const wait = (): void => {
+    if (!pass.waits) return;
     writer.endRegion();
     writer.line(`yield ${point};`);
   };

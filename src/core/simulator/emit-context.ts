@@ -91,7 +91,10 @@ export interface PassContext {
   readonly addFault: (place: FaultPlace) => number;
   readonly addSync: (point: SyncPoint) => number;
   readonly addRecord: (place: RecordPlace) => number;
+  /** False for all functions of a text whose invocations run one after the other. */
   readonly isSynchronizing: (functionId: number) => boolean;
+  /** Whether waits are written. */
+  readonly waits: boolean;
   /** False where neither an address nor a branch depends on what the variable holds, in a variant that slices. */
   readonly isRelevant: (variable: Variable) => boolean;
   /** Whether values of this id (variable, let, parameter, function) may carry a tag. */

@@ -19,6 +19,7 @@ const names =
 
 /** The JavaScript of one pass: a function of the environment that returns the entry function. */
 export function emitPass(program: Program, planned: PlannedPass, flow: Flow, variant: Variant, tables: Tables): string {
+  const waits = !variant.slices || flow.needsWaits;
   const residences = chooseResidences(program, variant, tables);
   const texts: string[] = [];
   const handles = new Map<string, FunctionHandle>();
@@ -32,7 +33,8 @@ export function emitPass(program: Program, planned: PlannedPass, flow: Flow, var
     addFault: tables.addFault,
     addSync: tables.addSync,
     addRecord: tables.addRecord,
-    isSynchronizing: (id) => tables.synchronizing.has(id),
+    waits,
+    isSynchronizing: (id) => waits && tables.synchronizing.has(id),
     isRelevant: ({ id }) => !variant.slices || flow.isRelevant(id),
     mayCarryTag: (id) => variant.tags && flow.mayCarryTag(id),
     mayReturnTag: (id) => variant.tags && flow.mayReturnTag(id),

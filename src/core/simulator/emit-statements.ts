@@ -77,6 +77,7 @@ function writeStatement(statement: Statement, context: FunctionContext): void {
       const kind = statement.scope === 'subgroup' ? 'subgroup' : 'barrier';
       const name = `${statement.scope}Barrier`;
       const point = context.pass.addSync({ kind, span: statement.span, name, width: 0, scalar: 'u32' });
+      if (!context.pass.waits) return;
       writer.endRegion();
       writer.line(`yield ${point};`);
       return;

@@ -7,6 +7,11 @@ export interface Flow {
   readonly isRelevant: (variableId: number) => boolean;
   /** Names of the storage variables that are relevant. */
   readonly relevantStorage: ReadonlySet<string>;
+  /**
+   * Whether what is relevant passes from one invocation to another. Without that the counts of a workgroup's accesses are
+   * the same if its invocations run one after the other, and no barrier has to be kept.
+   */
+  readonly needsWaits: boolean;
   /** Whether a word of a storage buffer may come to be held there. */
   readonly mayCarryTag: (id: number) => boolean;
   readonly mayReturnTag: (functionId: number) => boolean;
@@ -55,6 +60,10 @@ class Builder {
   readonly backwards = new Graph();
   readonly branches = new Set<NodeId>();
   readonly indices = new Set<NodeId>();
+  /** Variables that are assigned to somewhere. */
+  readonly written = new Set<number>();
+  /** Whether invocations of a subgroup exchange values. */
+  hasExchanges = false;
   private readonly roots = new Map<number, Set<number>>();
 
   constructor(program: Program) {
@@ -162,6 +171,7 @@ class Builder {
       case 'builtin':
       case 'subgroup':
       case 'subgroup-matrix':
+        this.hasExchanges ||= expression.kind === 'subgroup' || expression.kind === 'subgroup-matrix';
         return this.all(expression.kind === 'construct' ? expression.parts : expression.args);
       case 'element': {
         const base = this.sources(expression.base);
@@ -182,7 +192,10 @@ class Builder {
         this.sources(expression.pointer);
         const args = this.all(expression.args);
         const roots = this.pointees(expression.pointer);
-        for (const root of roots) this.flows(args, root);
+        for (const root of roots) {
+          this.written.add(root);
+          this.flows(args, root);
+        }
         return { data: roots, needs: [] };
       }
     }
@@ -214,7 +227,10 @@ class Builder {
       case 'assign':
       case 'update': {
         const value = this.sources(statement.value);
-        for (const root of this.place(statement.place)) this.flows(value, root);
+        for (const root of this.place(statement.place)) {
+          this.written.add(root);
+          this.flows(value, root);
+        }
         return;
       }
       case 'evaluate':
@@ -317,12 +333,14 @@ function actsOn(statement: Statement): boolean {
 export function analyseFlow(program: Program, laterStorage: ReadonlySet<string>): Flow {
   const builder = new Builder(program);
   const storage = program.variables.filter(({ space }) => space === 'storage');
+  const shared = program.variables.filter(({ space }) => space === 'storage' || space === 'workgroup');
   const later = storage.filter(({ name }) => laterStorage.has(name)).map(({ id }) => id);
   const relevant = builder.needed.reach([...builder.branches, ...later]);
   const tagged = builder.data.reach(storage.map(({ id }) => id));
   const indices = builder.backwards.reach(builder.indices);
   return {
     isRelevant: (id) => relevant.has(id),
+    needsWaits: builder.hasExchanges || shared.some(({ id }) => relevant.has(id) && builder.written.has(id)),
     relevantStorage: new Set(storage.filter(({ id }) => relevant.has(id)).map(({ name }) => name)),
     mayCarryTag: (id) => tagged.has(id),
     mayReturnTag: (id) => tagged.has(-1 - id),

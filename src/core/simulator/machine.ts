@@ -62,8 +62,8 @@ export interface Machine {
   readonly environment: object;
   /** Goes on to another invocation, epoch or phase. */
   readonly moveTo: (invocation: number, epoch: number, phase: number) => void;
-  /** Whether accesses are logged and tags followed, by the text that runs. */
-  mode: { readonly logs: boolean; readonly tags: boolean };
+  /** Whether the text that runs logs accesses, follows tags and waits. */
+  mode: { readonly logs: boolean; readonly tags: boolean; readonly synchronizing: boolean };
 }
 
 function viewsOf(buffer: ArrayBuffer, tags: Int32Array, base: number): MemoryViews {
@@ -121,7 +121,7 @@ export function createMachine(
     values,
     position,
     provenance,
-    mode: { logs: false, tags: false },
+    mode: { logs: false, tags: false, synchronizing: false },
     environment: {},
     moveTo: (invocation, epoch, phase) => {
       position.invocation = invocation;

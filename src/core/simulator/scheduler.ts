@@ -22,7 +22,7 @@ export function runWorkgroup(machine: Machine, entry: Entry, linear: number, wat
     machine.memories[index]!.T.fill(0);
   }
   try {
-    return pass.synchronizing ? runTogether(machine, entry, watched) : runAlone(machine, entry, watched);
+    return machine.mode.synchronizing ? runTogether(machine, entry, watched) : runAlone(machine, entry, watched);
   } catch (error) {
     if (!(error instanceof Endless)) throw error;
     machine.log.abandon();

@@ -89,7 +89,11 @@ class PassRun {
     const { watch } = this.input;
     const { recording } = this.compiled;
     const logs = text === 'logged' && recording.accesses;
-    this.machine.mode = { logs, tags: text !== 'counted' && recording.provenance };
+    this.machine.mode = {
+      logs,
+      tags: text !== 'counted' && recording.provenance,
+      synchronizing: this.pass.synchronizing[text],
+    };
     for (const linear of workgroups) {
       if (this.givenUp) return;
       const watched = watch?.pass === this.index && watch.workgroup === linear ? watch.invocation : null;
@@ -119,9 +123,11 @@ class PassRun {
   /** Adds the executions of the last workgroup's blocks to those of their sites. */
   private drain(): void {
     const { blockCounts } = this.machine;
-    for (const [block, sites] of this.pass.blocks.entries()) {
+    const { blocks } = this.pass;
+    for (let block = 0; block < blocks.length; block++) {
       const count = blockCounts[block]!;
       if (count === 0) continue;
+      const sites = blocks[block]!;
       for (const site of sites) this.siteCounts[site]! += count;
       this.accesses += count * sites.length;
       blockCounts[block] = 0;
