@@ -117,9 +117,10 @@ function countOf({ workgroups }: PlannedPass): number {
 
 function loggedOf(pass: PlannedPass, index: number, asked: TraceRequest['workgroups']): readonly number[] {
   const total = countOf(pass);
-  // In the last one's row, so that the two share what earlier passes have to leave behind for them.
   const [x, y, z] = pass.workgroups;
-  const middle: Id = [Math.floor(x / 2), y - 1, z - 1];
+  // Where it can be in the last one's row, so that the two share what earlier passes have to leave behind for them.
+  const middle: Id =
+    x > 2 ? [Math.floor(x / 2), y - 1, z - 1] : [Math.floor(x / 2), Math.floor(y / 2), Math.floor(z / 2)];
   const chosen = new Set([0, workgroupIndex(pass, middle), total - 1]);
   if (asked === 'all') for (const at of spread([...Array(total).keys()], loggedLimit)) chosen.add(at);
   else if (asked !== 'sampled') {

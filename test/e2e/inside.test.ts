@@ -49,8 +49,8 @@ function lineEnds(): Promise<string[]> {
 
 test('the Schedule lens opens the picture, which steps by keyboard and shows the line of a step', async () => {
   await window.find(entryPoint);
-  await window.pressLens('Schedule', /tracing|Schedule/);
   const { panel } = window;
+  await window.pressLens('Schedule', panel.getByRole('tab', { name: 'Tile schedule', selected: true }));
   await panel.locator('.trace-note').waitFor();
   await expect.poll(() => panel.locator('.trace-note').innerText()).toMatch(/all counts are exact|ran/);
   await panel.locator('.timeline-surface').focus();

@@ -130,16 +130,16 @@ export class WorkbenchWindow {
   }
 
   /**
-   * Clicks a lens until a lens shows the effect. VS Code draws lenses anew whenever something about them changes, and a click
+   * Clicks a lens until a lens shows the effect, or until something appears. VS Code draws lenses anew whenever something about them changes, and a click
    * that meets the old ones is lost.
    */
-  async pressLens(text: string, effect: RegExp): Promise<void> {
-    const shown = this.lens(effect);
+  async pressLens(text: string, effect: RegExp | Locator): Promise<void> {
+    const shown = effect instanceof RegExp ? this.lens(effect) : effect;
     for (let attempt = 0; attempt < 5; attempt++) {
       await this.lens(text).click();
       if (await appears(shown, 10_000)) return;
     }
-    throw new Error(`The lens "${text}" was clicked five times, and no lens shows ${String(effect)}.`);
+    throw new Error(`The lens "${text}" was clicked five times, and nothing shows ${String(effect)}.`);
   }
 
   /** The document inside the panel's webview, two frames down. */
