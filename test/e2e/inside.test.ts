@@ -94,11 +94,15 @@ test('a hazard is a problem, and its quick fix mends it', async () => {
   await race.waitFor();
   await window.screenshot('inside-4-hazard');
   await race.click();
-  await window.page.keyboard.press('Control+.');
   const fix = window.page
     .locator('.action-widget, .context-view')
     .getByText(/barrier/i)
     .first();
+  // The fixes are asked for when the row is chosen, and until they are there the key does nothing.
+  for (let attempt = 0; attempt < 10 && !(await fix.isVisible()); attempt++) {
+    await window.page.keyboard.press('Control+.');
+    await fix.waitFor({ timeout: 3_000 }).catch(() => undefined);
+  }
   await fix.click();
   await expect.poll(() => rows.filter({ hasText: 'hazard-race-in-workgroup' }).count()).toBe(0);
   await window.runCommand('Tilescope: Check for Hazards');
