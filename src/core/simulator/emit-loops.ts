@@ -26,14 +26,16 @@ export function writeLoop(statement: Loop, context: FunctionContext): void {
   const known = counter && context.counterRanges.get(counter.id);
   const phases = makesPhases(statement, context);
   const label = writer.fresh('L');
-  if (counter) context.counterRanges.set(counter.id, counter.range);
   writer.block(`${label}: for (;;) {`, () => {
     if (!bounded) {
       const place = { kind: 'endless-loop', span: statement.span, variable: null, limit: null, signed: false } as const;
       writer.line(`if (--S[1] < 0) endless(${pass.addFault(place)});`);
     }
     if (phases) writer.line('nextPhase();');
+    // Where the condition stands, the counter may have gone past the limit already; where the body stands, not.
+    if (counter) context.counterRanges.set(counter.id, counter.tested);
     if (statement.condition) leaveUnless(statement.condition, label, context);
+    if (counter) context.counterRanges.set(counter.id, counter.range);
     writeRound(statement, label, context);
   });
   if (counter) {
@@ -138,7 +140,9 @@ function touchesMemory(loop: Loop): boolean {
 
 interface Counter {
   readonly id: number;
+  /** In the body, and in the condition. */
   readonly range: Range;
+  readonly tested: Range;
   readonly rounds: number;
 }
 
@@ -161,7 +165,13 @@ function counterOf(statement: Loop, context: FunctionContext): Counter | null {
   const high = condition.operator === '<' ? end.high - 1 : end.high;
   if (high + stride.high > 0x7fffffff) return null;
   const rounds = Math.max(0, Math.ceil((high - start.low + 1) / stride.low));
-  return { id: variable.id, range: { low: start.low, high }, rounds };
+  const { low } = start;
+  return {
+    id: variable.id,
+    range: { low, high },
+    tested: { low, high: Math.max(start.high, high + stride.high) },
+    rounds,
+  };
 }
 
 function assigns(statements: readonly Statement[], variable: { readonly id: number }): boolean {

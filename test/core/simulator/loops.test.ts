@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { lastWords, modulePlan, simulatedModule } from './simulated.js';
+
+/** What each of 4 invocations of a single workgroup writes as its result. */
+function results(body: string): number[] {
+  const code = `@group(0) @binding(0) var<storage, read_write> results: array<u32>;
+@compute @workgroup_size(4)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  var rounds = 0u;
+  ${body}
+  results[lane] = rounds;
+}`;
+  return [...lastWords(simulatedModule(modulePlan(code, { results: 16 }, 4)))];
+}
+
+/** Bounds that are known before the program runs must change nothing: `group.x` is 0 in a single workgroup. */
+describe('loops whose bounds are known', () => {
+  it.each([
+    [
+      'one round of a step larger than the range',
+      'let end = group.x + 1u; for (var i = 0u; i < end; i += 64u) { rounds++; }',
+      1,
+    ],
+    ['no round', 'for (var i = group.x; i < group.x; i++) { rounds++; }', 0],
+    ['one round, bound included', 'for (var i = group.x; i <= 0u; i++) { rounds++; }', 1],
+    ['a last step beyond the limit', 'for (var i = 0u; i < 10u; i += 4u) { rounds += i; }', 12],
+    ['a start after the limit', 'for (var i = 5u; i < 3u; i++) { rounds++; }', 0],
+    [
+      'an inner loop that ends with the outer counter',
+      'for (var i = 0u; i < 3u; i++) { for (var j = 0u; j <= i; j++) { rounds++; } }',
+      6,
+    ],
+    ['a continue', 'for (var i = 0u; i < 1u + group.x; i++) { if (i == 0u) { continue; } rounds++; }', 0],
+    ['a signed counter', 'for (var i = i32(group.x); i < 1; i += 3) { rounds++; }', 1],
+  ])('run as often as they say: %s', (_, body, expected) => {
+    expect(results(body)).toEqual([expected, expected, expected, expected]);
+  });
+});
