@@ -42,17 +42,13 @@ export function compileSimulation(plan: Plan, recording: Recording): CompileResu
   return { ok: true, compiled: { codes, passes, buffers, recording } };
 }
 
-/** What the three texts of a pass do. */
-function variantsOf({
-  accesses,
-  faults,
-  provenance,
-  values,
-}: Recording): Record<'logged' | 'followed' | 'counted', Variant> {
-  const followed = { logs: false, tags: provenance, faults, values: false, slices: false };
+/**
+ * What the two texts of a pass do. Workgroups that are only followed run the text of the logged ones, and their log is
+ * dropped: a text of their own would have to be compiled and warmed up by the JavaScript engine, which costs more.
+ */
+function variantsOf({ accesses, faults, provenance, values }: Recording): Record<'full' | 'counted', Variant> {
   return {
-    logged: { ...followed, logs: accesses, values },
-    followed,
+    full: { logs: accesses, tags: provenance, faults, values, slices: false },
     counted: { logs: false, tags: false, faults: false, values: false, slices: true },
   };
 }
@@ -68,7 +64,7 @@ function compilePass(
   const tables = createTables(program, plan);
   const variants = variantsOf(recording);
   const text = (variant: Variant): number => codes.push(emitPass(program, pass, flow, variant, tables)) - 1;
-  const texts = { logged: text(variants.logged), followed: text(variants.followed), counted: text(variants.counted) };
+  const texts = { full: text(variants.full), counted: text(variants.counted) };
   const { entry, workgroups, workgroupSize, workgroupBytes } = pass;
   const waits = tables.synchronizing.has(program.entry.function.id);
   const { stackWords, memories, sites, blocks, faults, syncs, records } = tables;
@@ -84,7 +80,7 @@ function compilePass(
     faults,
     syncs,
     records,
-    synchronizing: { logged: waits, followed: waits, counted: waits && flow.needsWaits },
+    synchronizing: { full: waits, counted: waits && flow.needsWaits },
     texts,
   };
 }

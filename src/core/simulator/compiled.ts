@@ -28,9 +28,9 @@ export interface CompiledPass {
   readonly syncs: readonly SyncPoint[];
   readonly records: readonly RecordPlace[];
   /** By text, whether its invocations wait for each other anywhere: then the entry function is a generator. */
-  readonly synchronizing: { readonly logged: boolean; readonly followed: boolean; readonly counted: boolean };
+  readonly synchronizing: { readonly full: boolean; readonly counted: boolean };
   /** Indices into `CompiledSimulation.codes`. */
-  readonly texts: { readonly logged: number; readonly followed: number; readonly counted: number };
+  readonly texts: { readonly full: number; readonly counted: number };
 }
 
 /** A plan made into JavaScript, in data alone, so that it can be sent to a worker. */

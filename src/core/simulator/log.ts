@@ -54,9 +54,20 @@ export class AccessLog {
 
   constructor(private readonly state: Int32Array) {}
 
+  /** Whether what is written is wanted: else it is dropped whenever the arrays are full. */
+  keeps = true;
+
   /** Moves what was written so far elsewhere and begins the arrays anew. Returns the number of entries: none. */
   readonly empty = (): number => {
     const count = this.state[0]!;
+    if (this.keeps) this.copy(count);
+    this.emptied += count;
+    this.state[0] = 0;
+    if (this.emptied > mostLogged) this.state[1] = Math.min(this.state[1]!, 0);
+    return 0;
+  };
+
+  private copy(count: number): void {
     if (this.used === this.copies.length) {
       const { length } = this.site;
       this.copies.push({ site: new Uint16Array(length), address: new Uint32Array(length), count: 0 });
@@ -65,13 +76,9 @@ export class AccessLog {
     copy.site.set(this.site.subarray(0, count));
     copy.address.set(this.address.subarray(0, count));
     copy.count = count;
-    this.emptied += count;
-    this.state[0] = 0;
-    if (this.emptied > mostLogged) this.state[1] = Math.min(this.state[1]!, 0);
-    return 0;
-  };
+  }
 
-  /** Forgets what was written since the last workgroup: it was given up. */
+  /** Forgets what was written since the last workgroup. */
   abandon(): void {
     this.state[0] = 0;
     this.used = 0;

@@ -190,11 +190,9 @@ function tagEnvironment({ pass, provenance }: Machine): object {
   for (const [index, { space }] of pass.memories.entries()) {
     if (space === 'workgroup') workgroupIndex.set(index, workgroupIndex.size);
   }
-  const join = provenance?.join ?? (() => 0);
-  const multiply = provenance?.multiply ?? (() => 0);
   return {
-    joined: (a: number, b: number) => (a === b || b === 0 ? a : a === 0 ? b : join(a, b)),
-    multiplied: (a: number, b: number) => (a === 0 ? b : b === 0 ? a : multiply(a, b)),
+    join: provenance?.join,
+    multiply: provenance?.multiply,
     workgroupTagged: (memory: number, tag: number, bytes: number) =>
       provenance?.stage(workgroupIndex.get(memory)!, tag, bytes),
     storageTagged: (memory: number, tag: number, bytes: number) =>

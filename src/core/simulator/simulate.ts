@@ -40,6 +40,9 @@ export function* simulate(
 
 type Text = keyof CompiledPass['texts'];
 
+/** What is done with a workgroup; `followed` is as `logged`, but its log is dropped. */
+type Treatment = 'logged' | 'followed' | 'counted';
+
 /** One pass under way. */
 class PassRun {
   readonly machine: Machine;
@@ -80,15 +83,17 @@ class PassRun {
 
   private *some(
     workgroups: readonly number[],
-    text: Text,
+    treatment: Treatment,
     total: number,
     before: number,
   ): Generator<SimulationProgress, void> {
     if (workgroups.length === 0) return;
+    const text = treatment === 'counted' ? 'counted' : 'full';
     const entry = this.entry(text);
     const { watch } = this.input;
     const { recording } = this.compiled;
-    const logs = text === 'logged' && recording.accesses;
+    const logs = treatment === 'logged' && recording.accesses;
+    this.machine.log.keeps = logs;
     this.machine.mode = {
       logs,
       tags: text !== 'counted' && recording.provenance,
@@ -100,6 +105,7 @@ class PassRun {
       const epochs = runWorkgroup(this.machine, entry, linear, watched);
       if (epochs === null) this.givenUp = true;
       else if (logs) this.logs.push(this.machine.log.take(this.machine.position.workgroup, epochs));
+      else this.machine.log.abandon();
       this.executed.push(linear);
       this.drain();
       yield {
