@@ -32,7 +32,7 @@ interface GoldenLine {
   readonly sentence: string;
 }
 
-const directions = ['forward', 'backward'] as const;
+const directions = ['forward', 'backward', 'decode'] as const;
 
 /** Runs every golden case the catalogue knows through its reference and through the built-in kernels that can take it. */
 export async function goldenCommand(session: Session, { folder, json }: GoldenRequest): Promise<ExitCode> {

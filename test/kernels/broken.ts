@@ -1,3 +1,4 @@
+import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/gated-linear.js';
 import { lightning1, lightning2 } from './broken/lightning.js';
 import { leftProduct, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
@@ -20,4 +21,8 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('linear/right-product.wgsl', rightProduct),
   ...inFile('lightning/lightning1.wgsl', lightning1),
   ...inFile('lightning/lightning2.wgsl', lightning2),
+  ...inFile('gated-linear/chunked.wgsl', gatedChunked),
+  ...inFile('gated-linear/simple.wgsl', gatedSimple),
+  ...inFile('gated-linear/decode.wgsl', gatedDecode),
+  ...inFile('gated-linear/backward.wgsl', gatedBackward),
 ];

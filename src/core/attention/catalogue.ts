@@ -1,3 +1,4 @@
+import { gatedLinearAttention } from './gated-linear-attention.js';
 import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
@@ -5,7 +6,12 @@ import { elementCount, tensorDims } from './sizes.js';
 import { softmaxAttention } from './softmax-attention.js';
 
 /** Every mechanism Tilescope knows. */
-export const mechanisms: readonly Mechanism[] = [softmaxAttention, linearAttention, lightningAttention];
+export const mechanisms: readonly Mechanism[] = [
+  softmaxAttention,
+  linearAttention,
+  lightningAttention,
+  gatedLinearAttention,
+];
 
 /** The mechanism of an id, or null where there is none. */
 export function findMechanism(id: string): Mechanism | null {

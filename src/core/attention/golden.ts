@@ -63,6 +63,18 @@ function attentionShape({ q = [], k = [], v = [] }: Readonly<Record<string, read
   };
 }
 
+/** One gate for each head comes without an axis of channels. */
+function gatedShape(inputs: Readonly<Record<string, readonly number[]>>): Shape {
+  return { ...attentionShape(inputs), gateDim: inputs.g?.[3] ?? 1 };
+}
+
+// Gates come as an input, so the kind that made them does not matter.
+const gatedOperation: GoldenOperation = {
+  mechanismId: 'gated-linear-attention',
+  shape: gatedShape,
+  options: ({ scale }) => optional('scale', scale),
+};
+
 const operations: Readonly<Record<string, GoldenOperation>> = {
   attn: {
     mechanismId: 'softmax-attention',
@@ -93,6 +105,8 @@ const operations: Readonly<Record<string, GoldenOperation>> = {
     shape: attentionShape,
     options: ({ scale }) => optional('scale', scale),
   },
+  gla: gatedOperation,
+  sgla: gatedOperation,
 };
 
 /** Golden files name states S and z; the catalogue s and z. */
@@ -112,18 +126,20 @@ export function goldenMechanism(entry: GoldenEntry): Mechanism | null {
 
 /**
  * A golden case in the catalogue's terms, from its entry in the index and the tensors of its file. Null where the
- * catalogue does not have its operation, or the case has nothing in that direction.
+ * catalogue does not have its operation, or the case has nothing in that direction. Decoding a whole sequence from its
+ * initial state leads to what the forward pass does.
  */
 export function goldenOf(
   entry: GoldenEntry,
   tensors: ReadonlyMap<string, StoredTensor>,
-  direction: 'forward' | 'backward',
+  direction: Direction,
 ): GoldenCase | null {
   const operation = operations[entry.op];
   const mechanism = goldenMechanism(entry);
-  if (operation === undefined || mechanism === null) return null;
-  const expectedNames = namesIn(direction === 'forward' ? entry.outputs : entry.grads);
-  const inputNames = [...namesIn(entry.inputs), ...(direction === 'forward' ? [] : namesIn(entry.cotangents))];
+  if (operation === undefined || mechanism === null || !findComputation(mechanism, direction)) return null;
+  const backward = direction === 'backward';
+  const expectedNames = namesIn(backward ? entry.grads : entry.outputs);
+  const inputNames = [...namesIn(entry.inputs), ...(backward ? namesIn(entry.cotangents) : [])];
   if (expectedNames.length === 0) return null;
   const shape = completeShape(mechanism, operation.shape(entry.inputs));
   const inputs: Record<string, Float32Array> = {};

@@ -121,6 +121,7 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
       s0: s0 === null ? new Float64Array(headDim * headDimV) : new Float64Array(part(s0, index, headDim * headDimV)),
       z0: new Float64Array(headDim),
       decay: math.round(Math.exp(-slopes[index % heads]!)),
+      decays: null,
     }),
   };
 }

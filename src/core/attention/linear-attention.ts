@@ -127,6 +127,7 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
         s0: part(inputs, 's0', index, headDim * headDimV),
         z0: part(inputs, 'z0', index, headDim),
         decay: 1,
+        decays: null,
       };
     },
   };
@@ -234,7 +235,9 @@ const backwardComputation: Computation = {
       s: part(inputs, 'ds', index, headDim * headDimV),
       z: part(inputs, 'dz', index, headDim),
     });
-    return { ...linearBackward(problemOf(inputs, shape, options, precision), cotangents, budget) };
+    const problem = problemOf(inputs, shape, options, precision);
+    const { dq, dk, dv, ds0, dz0 } = linearBackward(problem, cotangents, budget);
+    return { dq, dk, dv, ds0, dz0 };
   },
   flops: (shape) => stateFlops(shape, 2, 3),
 };

@@ -5,7 +5,8 @@ import type { Sizes } from './sizes.js';
 
 /**
  * One head of a linear kernel: S_t = decay · S_{t-1} + k_t v_tᵀ, z_t = z_{t-1} + k_t, and o_t = S_tᵀ q_t, divided by
- * q_t · z_t + eps where normalised. q and k hold the feature-mapped, scaled rows.
+ * q_t · z_t + eps where normalised. q and k hold the feature-mapped, scaled rows. A gated head has a decay for every
+ * token and key channel in its place: S_t = diag(decays_t) S_{t-1} + k_t v_tᵀ.
  */
 export interface LinearHead {
   readonly q: Float64Array;
@@ -18,6 +19,8 @@ export interface LinearHead {
   readonly s0: Float64Array;
   readonly z0: Float64Array;
   readonly decay: number;
+  /** Decays in (0, 1] of a gated head, [seqlen, headDim]; null where `decay` is that of every step and channel. */
+  readonly decays: Float64Array | null;
 }
 
 /** What all heads of a case share. `eps` is null where the output is not divided by anything. */
@@ -30,10 +33,21 @@ export interface LinearProblem {
   readonly head: (index: number) => LinearHead;
 }
 
-/** Adds token t to the state. */
-function absorb({ math, sizes }: LinearProblem, head: LinearHead, s: Float64Array, z: Float64Array, t: number): void {
+/** Multiplies a state, or the gradient of one, by the decay of token t. */
+function decayState({ math, sizes }: LinearProblem, { decay, decays }: LinearHead, s: Float64Array, t: number): void {
   const { headDim, headDimV } = sizes;
-  if (head.decay !== 1) math.scale(s, 0, head.decay, s.length);
+  if (decays === null) {
+    if (decay !== 1) math.scale(s, 0, decay, s.length);
+    return;
+  }
+  for (let d = 0; d < headDim; d++) math.scale(s, d * headDimV, decays[t * headDim + d]!, headDimV);
+}
+
+/** Adds token t to the state. */
+function absorb(problem: LinearProblem, head: LinearHead, s: Float64Array, z: Float64Array, t: number): void {
+  const { math, sizes } = problem;
+  const { headDim, headDimV } = sizes;
+  decayState(problem, head, s, t);
   for (let d = 0; d < headDim; d++) {
     math.addScaled(s, d * headDimV, head.k[t * headDim + d]!, head.v, t * headDimV, headDimV);
   }
@@ -154,17 +168,22 @@ function rememberLast(headAt: (index: number) => LinearHead): (index: number) =>
 function leftProductRow(problem: LinearProblem, head: LinearHead, t: number, o: Float64Array, at: number): void {
   const { math, sizes, causal, eps } = problem;
   const { seqlenK, headDim, headDimV } = sizes;
-  const q = t * headDim;
-  for (let d = 0; d < headDim; d++) math.addScaled(o, at, head.q[q + d]!, head.s0, d * headDimV, headDimV);
-  let denominator = math.dot(head.q, q, head.z0, 0, headDim);
-  const end = causal ? t + 1 : seqlenK;
-  for (let j = 0; j < end; j++) {
-    const weight = math.dot(head.q, q, head.k, j * headDim, headDim);
-    if (head.decay !== 1) math.scale(o, at, head.decay, headDimV);
+  // The query as key j meets it: decayed by every step from j to its own.
+  const q = head.q.slice(t * headDim, (t + 1) * headDim);
+  let denominator = 0;
+  for (let j = causal ? t : seqlenK - 1; j >= 0; j--) {
+    const weight = math.dot(q, 0, head.k, j * headDim, headDim);
     math.addScaled(o, at, weight, head.v, j * headDimV, headDimV);
     denominator = math.round(denominator + weight);
+    if (head.decays !== null) {
+      for (let d = 0; d < headDim; d++) q[d] = math.round(q[d]! * head.decays[j * headDim + d]!);
+    } else if (head.decay !== 1) {
+      math.scale(q, 0, head.decay, headDim);
+    }
   }
+  for (let d = 0; d < headDim; d++) math.addScaled(o, at, q[d]!, head.s0, d * headDimV, headDimV);
   if (eps === null) return;
+  denominator = math.round(denominator + math.dot(q, 0, head.z0, 0, headDim));
   denominator = math.round(denominator + eps);
   for (let column = 0; column < headDimV; column++) o[at + column] = math.round(o[at + column]! / denominator);
 }
@@ -174,7 +193,8 @@ function stateRow(problem: LinearProblem, head: LinearHead, d: number, s: Float6
   const { seqlenK, headDim, headDimV } = sizes;
   s.set(head.s0.subarray(d * headDimV, (d + 1) * headDimV), at);
   for (let t = 0; t < seqlenK; t++) {
-    if (head.decay !== 1) math.scale(s, at, head.decay, headDimV);
+    const decay = head.decays?.[t * headDim + d] ?? head.decay;
+    if (decay !== 1) math.scale(s, at, decay, headDimV);
     math.addScaled(s, at, head.k[t * headDim + d]!, head.v, t * headDimV, headDimV);
   }
 }
@@ -193,12 +213,15 @@ export interface LinearGradients {
   readonly dv: ReferenceTensor;
   readonly ds0: ReferenceTensor;
   readonly dz0: ReferenceTensor;
+  /** Gradient of the logarithm of each decay, [batch, heads, seqlen, headDim]; null where the heads are not gated. */
+  readonly dg: ReferenceTensor | null;
 }
 
 /**
  * Gradients by one scan in each direction (Katharopoulos et al. 2020, with the terms of the states and the decay):
  * with ô = do / D and δ = -do · o / D, dq_t = S_t ô_t + δ_t z_t going forward; going back, R_t = Σ_{i≥t} q_i ô_iᵀ and
- * r_t = Σ_{i≥t} δ_i q_i give dk_t = R_t v_t + r_t and dv_t = R_tᵀ k_t.
+ * r_t = Σ_{i≥t} δ_i q_i give dk_t = R_t v_t + r_t and dv_t = R_tᵀ k_t. The gradient of the logarithm of a gated head's
+ * decay is decay · Σ_v R_t S_{t-1} (Yang et al. 2023).
  */
 export function linearBackward(
   problem: LinearProblem,
@@ -215,6 +238,7 @@ export function linearBackward(
   const dv = collect(seqlenK, headDimV);
   const ds0 = collect(headDim, headDimV);
   const dz0 = collect(1, headDim);
+  const dg: Float64Array[] = [];
   chosen.forEach((index, place) => {
     const gradients = backwardHead(problem, problem.head(index), cotangents(index));
     dq.set(gradients.dq, place * gradients.dq.length);
@@ -222,6 +246,7 @@ export function linearBackward(
     dv.set(gradients.dv, place * gradients.dv.length);
     ds0.set(gradients.ds0, place * gradients.ds0.length);
     dz0.set(gradients.dz0, place * gradients.dz0.length);
+    if (gradients.dg !== null) dg.push(gradients.dg);
   });
   const all = chosen.length === total;
   const tensor = (values: Float64Array, dims: readonly number[], perHeadRows: number): ReferenceTensor => ({
@@ -236,7 +261,15 @@ export function linearBackward(
     dv: tensor(dv, [batch, heads, seqlenK, headDimV], seqlenK),
     ds0: tensor(ds0, [batch, heads, headDim, headDimV], headDim),
     dz0: tensor(dz0, [batch, heads, headDim], 1),
+    dg: dg.length === 0 ? null : tensor(joined(dg), [batch, heads, seqlen, headDim], seqlen),
   };
+}
+
+/** Arrays of the same length one after another. */
+function joined(parts: readonly Float64Array[]): Float64Array {
+  const all = new Float64Array(parts.reduce((length, part) => length + part.length, 0));
+  parts.forEach((part, place) => all.set(part, place * part.length));
+  return all;
 }
 
 interface HeadGradients {
@@ -245,6 +278,39 @@ interface HeadGradients {
   readonly dv: Float64Array;
   readonly ds0: Float64Array;
   readonly dz0: Float64Array;
+  readonly dg: Float64Array | null;
+}
+
+/** Tokens between the states that are kept for the way back. */
+const checkpointTokens = 64;
+
+/**
+ * The states of a head before each token, for one walk backwards: those at the start of every block of tokens are kept,
+ * the others of a block calculated when the walk enters it.
+ */
+function statesBackwards(problem: LinearProblem, head: LinearHead): (t: number) => Float64Array {
+  const { seqlen, headDim } = problem.sizes;
+  const state = head.s0.slice();
+  const sum = new Float64Array(headDim);
+  const kept: Float64Array[] = [];
+  for (let t = 0; t < seqlen; t++) {
+    if (t % checkpointTokens === 0) kept.push(state.slice());
+    absorb(problem, head, state, sum, t);
+  }
+  let first = seqlen;
+  let block: Float64Array[] = [];
+  return (t) => {
+    if (t < first) {
+      first = t - (t % checkpointTokens);
+      const running = kept[first / checkpointTokens]!;
+      block = [];
+      for (let at = first; at <= t; at++) {
+        block.push(running.slice());
+        absorb(problem, head, running, sum, at);
+      }
+    }
+    return block[t - first]!;
+  };
 }
 
 function backwardHead(problem: LinearProblem, head: LinearHead, cotangents: LinearCotangents): HeadGradients {
@@ -270,6 +336,9 @@ function backwardHead(problem: LinearProblem, head: LinearHead, cotangents: Line
   });
   const ds = cotangents.s.slice();
   const dz = cotangents.z.slice();
+  const { decays } = head;
+  const dg = decays === null ? null : new Float64Array(seqlen * headDim);
+  const stateBefore = decays === null ? null : statesBackwards(problem, head);
   const gather = (t: number): void => {
     for (let d = 0; d < headDim; d++) {
       math.addScaled(ds, d * headDimV, head.q[t * headDim + d]!, oHat, t * headDimV, headDimV);
@@ -282,12 +351,19 @@ function backwardHead(problem: LinearProblem, head: LinearHead, cotangents: Line
       dk[t * headDim + d] = math.round(value * head.kSlope[t * headDim + d]!);
       math.addScaled(dv, t * headDimV, head.k[t * headDim + d]!, ds, d * headDimV, headDimV);
     }
-    if (head.decay !== 1) math.scale(ds, 0, head.decay, ds.length);
+    if (decays !== null && dg !== null && stateBefore !== null) {
+      const before = stateBefore(t);
+      for (let d = 0; d < headDim; d++) {
+        const at = t * headDim + d;
+        dg[at] = math.round(decays[at]! * math.dot(ds, d * headDimV, before, d * headDimV, headDimV));
+      }
+    }
+    decayState(problem, head, ds, t);
   };
   if (!causal) for (let t = 0; t < seqlen; t++) gather(t);
   for (let t = seqlenK - 1; t >= 0; t--) {
     if (causal) gather(t);
     emit(t);
   }
-  return { dq, dk, dv, ds0: ds, dz0: dz };
+  return { dq, dk, dv, ds0: ds, dz0: dz, dg };
 }

@@ -6,6 +6,9 @@ export const forwardTolerance: Tolerance = { kind: 'ratio', bound: 2e-5 };
 /** The bound on gradients of queries, keys, values and initial states. */
 export const gradientTolerance: Tolerance = { kind: 'ratio', bound: 1e-4 };
 
+/** The bound on gradients of gates, which are small differences of sums over all later tokens. */
+export const gateGradientTolerance: Tolerance = { kind: 'ratio', bound: 2e-4 };
+
 /** A tensor every kernel of the computation must read. */
 export function input(name: string, dims: readonly string[], description: string): TensorSpec {
   return { name, role: 'input', dims, required: true, description, tolerance: null };

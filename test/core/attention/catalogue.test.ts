@@ -14,7 +14,12 @@ import { bench, distance } from './run-reference.js';
 
 describe('the catalogue', () => {
   it('finds its mechanisms by id and nothing else', () => {
-    expect(mechanisms.map(({ id }) => id)).toEqual(['softmax-attention', 'linear-attention', 'lightning-attention']);
+    expect(mechanisms.map(({ id }) => id)).toEqual([
+      'softmax-attention',
+      'linear-attention',
+      'lightning-attention',
+      'gated-linear-attention',
+    ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
     expect(findComputation(findMechanism('lightning-attention')!, 'decode')).toBeNull();
@@ -58,6 +63,8 @@ describe('the catalogue', () => {
     expect(say('linear-attention', { seqlen: 3, seqlenK: 4 }, { causal: false })).toBeNull();
     expect(say('linear-attention', {}, { feature: 'relu' })).toMatch(/feature is "relu".*identity, elu1, silu/);
     expect(say('lightning-attention', {}, { layer: 24 })).toMatch(/layer is 24 of 24/);
+    expect(say('gated-linear-attention', { headDim: 16, gateDim: 8 }, {})).toMatch(/gateDim is 8 and headDim is 16/);
+    expect(say('gated-linear-attention', { headDim: 16, gateDim: 1 }, {})).toBeNull();
   });
 
   it('counts compulsory bytes once per bound tensor', () => {
@@ -172,7 +179,7 @@ describe('sampling beyond a budget', () => {
     expect(missing.every((row) => Number.isNaN(sampled.lse!.values[row]!))).toBe(true);
   });
 
-  for (const id of ['linear-attention', 'lightning-attention']) {
+  for (const id of ['linear-attention', 'lightning-attention', 'gated-linear-attention']) {
     for (const [what, budget] of [
       ['heads', 80_000],
       ['rows', 9_000],
@@ -200,7 +207,7 @@ describe('sampling beyond a budget', () => {
   }
 
   it('computes whole heads of a backward pass, the first and the last at least', () => {
-    for (const id of ['softmax-attention', 'linear-attention', 'lightning-attention']) {
+    for (const { id } of mechanisms) {
       const { inputs, run } = bench(id, 'backward', { heads: 4, seqlen: 10, headDim: 4 }, {});
       const full = run(inputs);
       const sampled = run(inputs, 'f64', 1);

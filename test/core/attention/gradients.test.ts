@@ -50,6 +50,14 @@ const cases: readonly Case[] = [
     shape: small,
     options: { slopeKind: 'linear', layer: 3 },
   },
+  { name: 'gated', id: 'gated-linear-attention', shape: small, options: { gateKind: 'tau1' } },
+  { name: 'gated, mixed gates', id: 'gated-linear-attention', shape: small, options: { gateKind: 'mixed', scale: 2 } },
+  {
+    name: 'gated, one gate per head',
+    id: 'gated-linear-attention',
+    shape: { ...small, gateDim: 1 },
+    options: { gateKind: 'tau1' },
+  },
 ];
 
 /** Outputs of a forward pass by the names their cotangents have. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { mechanisms } from '../../../src/core/attention/catalogue.js';
 import type { Inputs, Options, Shape } from '../../../src/core/attention/mechanism.js';
 import { bench, distance, tokens } from './run-reference.js';
 
@@ -10,12 +11,14 @@ const linearOptions: readonly { name: string; id: string; options: Options }[] =
     options: { feature: 'identity', normalize: false },
   },
   { name: 'lightning', id: 'lightning-attention', options: {} },
+  { name: 'gated', id: 'gated-linear-attention', options: { gateKind: 'tau1' } },
 ];
 
 function cut(inputs: Inputs, shape: Shape, from: number, to: number): Inputs {
-  const { seqlen = 0, headDim = 0, headDimV = 0 } = shape;
+  const { seqlen = 0, headDim = 0, headDimV = 0, gateDim = 0 } = shape;
   return {
     ...inputs,
+    ...(inputs.g ? { g: tokens(inputs.g, seqlen, gateDim, from, to) } : {}),
     q: tokens(inputs.q!, seqlen, headDim, from, to),
     k: tokens(inputs.k!, seqlen, headDim, from, to),
     v: tokens(inputs.v!, seqlen, headDimV, from, to),
@@ -46,6 +49,24 @@ describe('split and resume', () => {
   }
 });
 
+describe('decoding', () => {
+  for (const gateDim of [8, 1]) {
+    it(`token by token equals the forward pass, gated, ${gateDim} gates per head`, () => {
+      const size = { batch: 2, heads: 2, headDim: 8, headDimV: 12, gateDim };
+      const whole = bench('gated-linear-attention', 'forward', { ...size, seqlen: 11 }, { gateKind: 'mixed' });
+      const full = whole.run(whole.inputs);
+      const step = bench('gated-linear-attention', 'decode', { ...size, seqlen: 1 }, {});
+      let s0 = whole.inputs.s0!;
+      for (let t = 0; t < 11; t++) {
+        const { o, s } = step.run({ ...cut(whole.inputs, whole.shape, t, t + 1), s0 });
+        expect(distance(o!.values, tokens(full.o!.values as Float64Array, 11, 12, t, t + 1))).toBeLessThan(2e-6);
+        s0 = Float32Array.from(s!.values);
+      }
+      expect(distance(s0, full.s!.values)).toBeLessThan(2e-6);
+    });
+  }
+});
+
 describe('causality', () => {
   for (const { name, id, options } of [
     ...linearOptions,
@@ -68,7 +89,7 @@ describe('causality', () => {
   }
 
   it('gradients of keys and values of token j do not depend on gradients of outputs before j', () => {
-    for (const id of ['softmax-attention', 'linear-attention', 'lightning-attention']) {
+    for (const { id } of mechanisms) {
       const { inputs, run } = bench(id, 'backward', { batch: 1, heads: 1, seqlen: 30, headDim: 8 }, {});
       const changed = { ...inputs, do: inputs.do!.map((value, at) => (Math.floor(at / 8) < 10 ? -value : value)) };
       for (const name of ['dk', 'dv']) {
@@ -89,6 +110,58 @@ describe('one mechanism as a special case of another', () => {
     expect(distance(lightning.run(inputs).o!.values, linear.run(inputs).o!.values)).toBe(0);
     const decayed = lightning.run(lightning.inputs).o!.values;
     expect(distance(decayed, linear.run(inputs).o!.values)).toBeGreaterThan(1e-2);
+  });
+
+  it('gated with gates of zero is lightning with slope 0', () => {
+    const size = { batch: 2, heads: 2, seqlen: 45, headDim: 8, headDimV: 4 };
+    const gated = bench('gated-linear-attention', 'forward', size, { gateKind: 'zero', scale: 0.5 });
+    const lightning = bench('lightning-attention', 'forward', size, { scale: 0.5 });
+    const inputs = { ...gated.inputs, slopes: new Float32Array(2) };
+    expect(distance(gated.run(inputs).o!.values, lightning.run(inputs).o!.values)).toBe(0);
+  });
+
+  it('gated with one gate per head of minus the slope is lightning', () => {
+    const size = { batch: 2, heads: 2, seqlen: 45, headDim: 8, headDimV: 4 };
+    const gated = bench('gated-linear-attention', 'backward', { ...size, gateDim: 1 }, { scale: 0.5 });
+    const lightning = bench('lightning-attention', 'backward', size, { scale: 0.5 });
+    const g = Float32Array.from({ length: 2 * 2 * 45 }, (_, at) => -lightning.inputs.slopes![Math.floor(at / 45) % 2]!);
+    const inputs = { ...lightning.inputs, g };
+    const [a, b] = [gated.run(inputs), lightning.run(inputs)];
+    for (const name of ['dq', 'dk', 'dv', 'ds0']) expect(distance(a[name]!.values, b[name]!.values)).toBe(0);
+  });
+
+  it('gated with the same gate in every channel is its simple form, whose gate takes their gradients together', () => {
+    const size = { batch: 1, heads: 2, seqlen: 70, headDim: 8 };
+    const simple = bench('gated-linear-attention', 'backward', { ...size, gateDim: 1 }, { gateKind: 'tau1' });
+    const gated = bench('gated-linear-attention', 'backward', size, {});
+    const g = Float32Array.from({ length: 2 * 70 * 8 }, (_, at) => simple.inputs.g![Math.floor(at / 8)]!);
+    const [a, b] = [simple.run(simple.inputs), gated.run({ ...simple.inputs, g })];
+    expect(distance(a.dq!.values, b.dq!.values)).toBe(0);
+    const channels = b.dg!.values;
+    const summed = Float64Array.from(a.dg!.values, (_, row) => {
+      let sum = 0;
+      for (let d = 0; d < 8; d++) sum += channels[8 * row + d]!;
+      return sum;
+    });
+    expect(distance(a.dg!.values, summed)).toBeLessThan(1e-14);
+  });
+
+  it('gated with gates of -50 sees the current token alone', () => {
+    const { inputs, options, run } = bench(
+      'gated-linear-attention',
+      'forward',
+      { heads: 1, seqlen: 256, headDim: 8 },
+      {},
+    );
+    const { o, s } = run({ ...inputs, g: new Float32Array(256 * 8).fill(-50) });
+    const expected = Float64Array.from(o!.values, (_, at) => {
+      const row = Math.floor(at / 8);
+      let weight = 0;
+      for (let d = 0; d < 8; d++) weight += inputs.q![8 * row + d]! * inputs.k![8 * row + d]!;
+      return (options.scale as number) * weight * inputs.v![at]!;
+    });
+    expect(distance(o!.values, expected)).toBeLessThan(1e-14);
+    expect(s!.values.every(Number.isFinite)).toBe(true);
   });
 
   it('grouped queries equal repeated keys and values, and their key gradients add up', () => {

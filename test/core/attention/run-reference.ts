@@ -6,6 +6,7 @@ import {
 } from '../../../src/core/attention/catalogue.js';
 import type {
   Computation,
+  Direction,
   Inputs,
   Mechanism,
   Options,
@@ -25,7 +26,7 @@ export interface Bench {
 }
 
 /** Sets up a computation with generated inputs of one seed. */
-export function bench(id: string, direction: 'forward' | 'backward', given: Shape, options: Options, seed = 7): Bench {
+export function bench(id: string, direction: Direction, given: Shape, options: Options, seed = 7): Bench {
   const mechanism = findMechanism(id)!;
   const computation = findComputation(mechanism, direction)!;
   const shape = completeShape(mechanism, given);
