@@ -16,6 +16,8 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'linear/right-product.wgsl', title: 'Linear attention, right product' },
   { path: 'lightning/lightning1.wgsl', title: 'Lightning Attention-1' },
   { path: 'lightning/lightning2.wgsl', title: 'Lightning Attention-2' },
+  { path: 'lightning/backward.wgsl', title: 'Lightning Attention-2, backward' },
+  { path: 'lightning/decode.wgsl', title: 'Lightning Attention, decode' },
   { path: 'gated-linear/simple.wgsl', title: 'Gated Linear Attention, one gate per head' },
   { path: 'gated-linear/chunked.wgsl', title: 'Gated Linear Attention, a gate per key channel' },
   { path: 'gated-linear/backward.wgsl', title: 'Gated Linear Attention, backward' },

@@ -1,5 +1,5 @@
 import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/gated-linear.js';
-import { lightning1, lightning2 } from './broken/lightning.js';
+import { lightning1, lightning2, lightningBackward, lightningDecode } from './broken/lightning.js';
 import { leftProduct, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { flash, naive } from './broken/softmax.js';
@@ -21,6 +21,8 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('linear/right-product.wgsl', rightProduct),
   ...inFile('lightning/lightning1.wgsl', lightning1),
   ...inFile('lightning/lightning2.wgsl', lightning2),
+  ...inFile('lightning/backward.wgsl', lightningBackward),
+  ...inFile('lightning/decode.wgsl', lightningDecode),
   ...inFile('gated-linear/chunked.wgsl', gatedChunked),
   ...inFile('gated-linear/simple.wgsl', gatedSimple),
   ...inFile('gated-linear/decode.wgsl', gatedDecode),

@@ -1,5 +1,6 @@
 import { arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
+import { decodeGrid } from './decode-grid.js';
 import {
   linearBackward,
   linearForward,
@@ -203,25 +204,14 @@ const grid: readonly GridCase[] = [
   { name: 'many chunks, no multiple of any', shape: { heads: 1, seqlen: 300, headDim: 32 }, options: {} },
 ];
 
-const decodeGrid: readonly GridCase[] = [
-  { name: 'a single token', shape: { heads: 4, seqlen: 1 }, options: {} },
-  { name: 'several batches', shape: { batch: 3, heads: 2, seqlen: 1, headDim: 32 }, options: tau1 },
-  { name: 'a head of 16', shape: { heads: 3, seqlen: 1, headDim: 16 }, options: {} },
-  { name: 'a head of 96', shape: { heads: 2, seqlen: 1, headDim: 96 }, options: tau1 },
-  { name: 'a head of 128', shape: { heads: 2, seqlen: 1, headDim: 128 }, options: {} },
-  { name: 'two tokens', shape: { heads: 2, seqlen: 2 }, options: tau1 },
-  { name: 'three tokens', shape: { heads: 2, seqlen: 3, headDim: 32 }, options: {} },
-  { name: 'four tokens, several batches', shape: { batch: 2, heads: 2, seqlen: 4, headDim: 32 }, options: tau1 },
-  { name: 'seventeen tokens', shape: { heads: 2, seqlen: 17, headDim: 16 }, options: tau1 },
-  { name: 'values wider than keys', shape: { heads: 2, seqlen: 2, headDim: 32, headDimV: 64 }, options: {} },
-  { name: 'values narrower than keys', shape: { heads: 2, seqlen: 2, headDim: 64, headDimV: 16 }, options: tau1 },
-  { name: 'values of 20', shape: { heads: 2, seqlen: 3, headDim: 16, headDimV: 20 }, options: {} },
+const decodeCases = decodeGrid(tau1, [
+  { name: 'gates of the usual strength', shape: { heads: 2, seqlen: 4 }, options: {} },
   { name: 'gates that forget at once', shape: { heads: 2, seqlen: 4 }, options: { gateKind: 'strong' } },
   { name: 'gates of every kind', shape: { heads: 2, seqlen: 4, headDim: 32 }, options: { gateKind: 'mixed' } },
   { name: 'gates that forget nothing', shape: { heads: 2, seqlen: 4 }, options: { gateKind: 'zero' } },
   { name: 'a scale of 2', shape: { heads: 2, seqlen: 2, headDim: 16 }, options: { scale: 2 } },
   { name: 'one gate per head', shape: { heads: 2, seqlen: 3, headDim: 32, gateDim: 1 }, options: tau1 },
-];
+]);
 
 /**
  * Multiply-adds on a state of headDim × headDimV for every token, whatever tiles a kernel chooses. The decay is not
@@ -293,7 +283,7 @@ export const gatedLinearAttention: Mechanism = {
   computations: [
     forwardComputation('forward', forwardTensors, grid),
     backwardComputation,
-    forwardComputation('decode', decodeTensors, decodeGrid),
+    forwardComputation('decode', decodeTensors, decodeCases),
   ],
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape) => prefixRanges(shape, true),

@@ -1,5 +1,6 @@
 import { arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
+import { decodeGrid } from './decode-grid.js';
 import { linearBackward, linearForward, type LinearProblem } from './linear-recurrence.js';
 import { prefixRanges } from './masks.js';
 import type {
@@ -52,6 +53,13 @@ const backwardTensors: readonly TensorSpec[] = [
   output('dk', keyDims, gradientTolerance, 'Gradient of the keys.'),
   output('dv', valueDims, gradientTolerance, 'Gradient of the values.'),
   optionalOutput('ds0', stateDims, gradientTolerance, 'Gradient of the initial state.'),
+];
+
+const decodeTensors: readonly TensorSpec[] = [
+  ...inputTensors.filter(({ required }) => required),
+  input('s0', stateDims, 'State before the first of these tokens.'),
+  output('o', valueDims, forwardTolerance, 'Output.'),
+  output('s', stateDims, forwardTolerance, 'State after the last of these tokens.'),
 ];
 
 const optionSpecs: readonly OptionSpec[] = [
@@ -172,23 +180,39 @@ const grid: readonly GridCase[] = [
   { name: 'many tiles', shape: { heads: 1, seqlen: 300 }, options: {} },
 ];
 
+const decodeCases = decodeGrid({}, [
+  { name: 'a head that never decays', shape: { heads: 4, seqlen: 4 }, options: { slopeKind: 'linear' } },
+  {
+    name: 'slopes of MiniMax in a middle layer',
+    shape: { heads: 4, seqlen: 2, headDim: 16 },
+    options: { slopeKind: 'minimax', layer: 12 },
+  },
+  { name: 'a scale of 1/8', shape: { heads: 2, seqlen: 2, headDim: 16 }, options: { scale: 0.125 } },
+]);
+
 /** Readout and update of the state: what the recurrence asks for, whatever tiles a kernel chooses. */
 function stateFlops(shape: Shape, productsPerToken: number): number {
   const { batch, heads, seqlen, headDim, headDimV } = sizesOf(shape);
   return 2 * productsPerToken * batch * heads * seqlen * headDim * headDimV;
 }
 
-const forwardComputation: Computation = {
-  direction: 'forward',
-  tensors: forwardTensors,
-  grid,
-  generate: (shape, options, seed) => generate(forwardTensors, shape, options, seed),
-  reference: (inputs, shape, options, precision, budget) => {
-    const { o, s } = linearForward(problemOf(inputs, shape, options, precision), budget);
-    return { o, s };
-  },
-  flops: (shape) => stateFlops(shape, 2),
-};
+function forwardComputation(
+  direction: 'forward' | 'decode',
+  tensors: readonly TensorSpec[],
+  cases: readonly GridCase[],
+): Computation {
+  return {
+    direction,
+    tensors,
+    grid: cases,
+    generate: (shape, options, seed) => generate(tensors, shape, options, seed),
+    reference: (inputs, shape, options, precision, budget) => {
+      const { o, s } = linearForward(problemOf(inputs, shape, options, precision), budget);
+      return { o, s };
+    },
+    flops: (shape) => stateFlops(shape, 2),
+  };
+}
 
 const backwardComputation: Computation = {
   direction: 'backward',
@@ -218,7 +242,11 @@ export const lightningAttention: Mechanism = {
   summary: 'S ← e^-slope S + k vᵀ, o = scale · Sᵀ q: causal linear attention with one decay per head and no softmax.',
   dimensions,
   options: optionSpecs,
-  computations: [forwardComputation, backwardComputation],
+  computations: [
+    forwardComputation('forward', forwardTensors, grid),
+    backwardComputation,
+    forwardComputation('decode', decodeTensors, decodeCases),
+  ],
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape) => prefixRanges(shape, true),
   validate: (shape, options) => {

@@ -22,7 +22,7 @@ describe('the catalogue', () => {
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
-    expect(findComputation(findMechanism('lightning-attention')!, 'decode')).toBeNull();
+    expect(findComputation(findMechanism('softmax-attention')!, 'decode')).toBeNull();
   });
 
   it('completes shapes and options from what is given', () => {

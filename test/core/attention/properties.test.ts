@@ -50,12 +50,16 @@ describe('split and resume', () => {
 });
 
 describe('decoding', () => {
-  for (const gateDim of [8, 1]) {
-    it(`token by token equals the forward pass, gated, ${gateDim} gates per head`, () => {
-      const size = { batch: 2, heads: 2, headDim: 8, headDimV: 12, gateDim };
-      const whole = bench('gated-linear-attention', 'forward', { ...size, seqlen: 11 }, { gateKind: 'mixed' });
+  for (const { name, id, options, gateDim } of [
+    { name: 'lightning', id: 'lightning-attention', options: {} },
+    { name: 'gated', id: 'gated-linear-attention', options: { gateKind: 'mixed' }, gateDim: 8 },
+    { name: 'gated, one gate per head', id: 'gated-linear-attention', options: { gateKind: 'mixed' }, gateDim: 1 },
+  ]) {
+    it(`${name}: token by token equals the forward pass`, () => {
+      const size = { batch: 2, heads: 2, headDim: 8, headDimV: 12, ...(gateDim === undefined ? {} : { gateDim }) };
+      const whole = bench(id, 'forward', { ...size, seqlen: 11 }, options);
       const full = whole.run(whole.inputs);
-      const step = bench('gated-linear-attention', 'decode', { ...size, seqlen: 1 }, {});
+      const step = bench(id, 'decode', { ...size, seqlen: 1 }, options);
       let s0 = whole.inputs.s0!;
       for (let t = 0; t < 11; t++) {
         const { o, s } = step.run({ ...cut(whole.inputs, whole.shape, t, t + 1), s0 });

@@ -140,3 +140,95 @@ export const lightning2: readonly Mistake[] = [
     why: 'Its last key is missing from the state.',
   },
 ];
+
+/** Mistakes in lightning/backward.wgsl. */
+export const lightningBackward: readonly Mistake[] = [
+  {
+    name: 'the gradient of the state reaches a key decayed once too often',
+    find: 'value = exp2(-rate * f32(length - 1u - row)) * v[(first_row + row) * width_v + column];',
+    replace: 'value = exp2(-rate * f32(length - row)) * v[(first_row + row) * width_v + column];',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'The last key of a chunk has not decayed in the state after it.',
+  },
+  {
+    name: 'the output gradient of a query reaches the state before undecayed by its own token',
+    find: 'left = params.scale * exp2(-rate * f32(row + 1u)) * q[at];',
+    replace: 'left = params.scale * exp2(-rate * f32(row)) * q[at];',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'A query reads the state before after the decay of its own token.',
+  },
+  {
+    name: 'the gradient of the weights has no decay',
+    find: 'params.scale * decay * gradients[i];',
+    replace: 'params.scale * gradients[i];',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'Keys ahead are seen, and those behind count as near.',
+  },
+  {
+    name: 'the gradient of the final state is forgotten',
+    find: 'var gradient = ds[batch_head * size + id.x];',
+    replace: 'var gradient = 0.0 * ds[batch_head * size + id.x];',
+    caughtBy: 'one above a tile of 64',
+    why: 'Keys and values reach the final state.',
+  },
+  {
+    name: 'the state is not transposed',
+    find: `              block[i] = states[(state_row + d) * width_v + column_v];
+            }
+          }
+          let by_value = transpose(block);`,
+    replace: `              block[i] = states[(state_row + d) * width_v + column_v];
+            }
+          }
+          let by_value = block;`,
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'Channels and value columns are swapped within blocks of four.',
+  },
+  {
+    name: 'the weights are not transposed',
+    find: `        block[i] = weights[(first_row + query) * CHUNK / 4u + key_column];
+      }
+    }
+    let by_key = transpose(block);`,
+    replace: `        block[i] = weights[(first_row + query) * CHUNK / 4u + key_column];
+      }
+    }
+    let by_key = block;`,
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'Queries and keys are swapped within blocks of four.',
+  },
+];
+
+/** Mistakes in lightning/decode.wgsl. */
+export const lightningDecode: readonly Mistake[] = [
+  {
+    name: 'the output is read before the token is added',
+    find: `        state[n] = decay * state[n] + k[row * params.head_dim + d] * value;
+        part += q[row * params.head_dim + d] * state[n];`,
+    replace: `        part += q[row * params.head_dim + d] * decay * state[n];
+        state[n] = decay * state[n] + k[row * params.head_dim + d] * value;`,
+    caughtBy: 'a single token',
+    why: 'A query sees the key of its own token.',
+  },
+  {
+    name: 'the new token decays',
+    find: 'state[n] = decay * state[n] + k[row * params.head_dim + d] * value;',
+    replace: 'state[n] = decay * (state[n] + k[row * params.head_dim + d] * value);',
+    caughtBy: 'several batches',
+    why: 'The decay acts on what came before.',
+  },
+  {
+    name: 'every batch has slopes of its own',
+    find: 'slopes[group.y]',
+    replace: 'slopes[min(group.z * params.heads + group.y, params.heads - 1u)]',
+    caughtBy: 'several batches',
+    why: 'Slopes belong to heads.',
+  },
+  {
+    name: 'the written state lacks the last decay',
+    find: `      s[(batch_head * params.head_dim + d) * width_v + column] = state[n];`,
+    replace: `      s[(batch_head * params.head_dim + d) * width_v + column] = state[n] / decay;`,
+    caughtBy: 'two tokens',
+    why: 'The state after a token has decayed by it.',
+  },
+];
