@@ -15,6 +15,7 @@ import {
   simulatedModule,
   verdicts,
 } from '../core/simulator/simulated.js';
+import { invocations, operations, subgroupModule } from '../core/simulator/subgroup-operations.js';
 import { patience, testDevice } from './dawn.js';
 
 const open = await testDevice();
@@ -24,30 +25,35 @@ function onSimulator(code: string, words: number): Uint32Array {
   return new Uint32Array(lastWords(simulatedModule(plan, { recording: bare, words: [inputWords()] })).buffer);
 }
 
-async function onDevice(device: GPUDevice, code: string, words: number): Promise<Uint32Array> {
+async function onDevice(
+  device: GPUDevice,
+  code: string,
+  words: number,
+  given: Int32Array<ArrayBuffer> | null,
+): Promise<Uint32Array> {
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ code });
   const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: 'main' } });
   const error = await device.popErrorScope();
   if (error) throw new Error(`${error.message}\n${code}`);
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-  const inputs = device.createBuffer({ size: rows * 32, usage });
   const results = device.createBuffer({ size: words * 4, usage });
   const read = device.createBuffer({ size: words * 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  device.queue.writeBuffer(inputs, 0, inputWords());
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
-  const entries = [inputs, results].map((buffer, binding) => ({ binding, resource: { buffer } }));
+  const inputs = given === null ? [] : [device.createBuffer({ size: given.byteLength, usage })];
+  if (inputs[0] && given) device.queue.writeBuffer(inputs[0], 0, given);
+  const entries = [...inputs, results].map((buffer, binding) => ({ binding, resource: { buffer } }));
   pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
   pass.dispatchWorkgroups(1);
   pass.end();
   encoder.copyBufferToBuffer(results, 0, read, 0, words * 4);
   device.queue.submit([encoder.finish()]);
   await read.mapAsync(GPUMapMode.READ);
-  const words_ = new Uint32Array(read.getMappedRange().slice(0));
-  for (const buffer of [inputs, results, read]) buffer.destroy();
-  return words_;
+  const there = new Uint32Array(read.getMappedRange().slice(0));
+  for (const buffer of [...inputs, results, read]) buffer.destroy();
+  return there;
 }
 
 /** Why two results differ more than they may, or null. */
@@ -124,6 +130,19 @@ describe.skipIf(!open)('the kernels that come along', () => {
   });
 });
 
+const subgroups = open?.device.features.has('subgroups') ?? false;
+
+describe.skipIf(!subgroups)('subgroup operations', () => {
+  // Where the size may vary from pipeline to pipeline, the kernel itself has to say which one it got.
+  it.each(operations.map(([expression]) => expression))('%s gives what the device gives', async (expression) => {
+    const device = open!.device;
+    const [size] = await onDevice(device, subgroupModule('size'), invocations, null);
+    const plan = modulePlan(subgroupModule(expression), { results: invocations * 4 }, invocations);
+    const here = new Uint32Array(lastWords(simulatedModule(plan, { subgroupSize: size! })).buffer);
+    expect(await onDevice(device, subgroupModule(expression), invocations, null)).toEqual(here);
+  });
+});
+
 const perModule = 24;
 const usable = corpus.filter(({ features }) => features.every((name) => open?.device.features.has(name) ?? false));
 const modules = Array.from({ length: Math.ceil(usable.length / perModule) }, (_, index) =>
@@ -142,7 +161,7 @@ describe.skipIf(!open)('a corpus of small programs', () => {
       const code = moduleOf(programs);
       const words = programs.length * rows;
       const simulated = onSimulator(code, words);
-      const device = await onDevice(open!.device, code, words);
+      const device = await onDevice(open!.device, code, words, inputWords());
       const wrong = programs.flatMap((program, index) => {
         for (let row = 0; row < rows; row++) {
           const at = index * rows + row;

@@ -36,7 +36,7 @@ function pick<T>(from: readonly T[], row: number, slot: number): T {
 }
 
 /** The input buffer: for each row f0 f1 f2 (as bits), i0 i1, u0 u1, and a word left free. */
-export function inputWords(): Int32Array {
+export function inputWords(): Int32Array<ArrayBuffer> {
   const words = new Int32Array(rows * 8);
   const floats = new Float32Array(words.buffer);
   for (let row = 0; row < rows; row++) {
