@@ -15,8 +15,7 @@ fn main(@builtin(local_invocation_index) at: u32, @builtin(subgroup_invocation_i
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** Every subgroup operation, and what it gives: from the invocation's index and those of its subgroup. */
-export const operations: readonly (readonly [string, (at: number, members: readonly number[]) => number])[] = [
+const list: readonly (readonly [string, (at: number, members: readonly number[]) => number])[] = [
   ['size', (_, members) => members.length],
   ['lane', (at, [first]) => at - first!],
   ['subgroupAdd(at)', (_, members) => sum(members)],
@@ -55,3 +54,6 @@ export const operations: readonly (readonly [string, (at: number, members: reado
   ['quadSwapDiagonal(at)', (at) => at ^ 3],
   ['subgroupAdd(vec3(at, 1u, 2u)).z', (_, { length }) => 2 * length],
 ];
+
+/** Every subgroup operation, and what it gives: from the invocation's index and those of its subgroup. */
+export const operations: typeof list = list;
