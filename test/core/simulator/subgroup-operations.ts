@@ -55,5 +55,13 @@ const list: readonly (readonly [string, (at: number, members: readonly number[])
   ['subgroupAdd(vec3(at, 1u, 2u)).z', (_, { length }) => 2 * length],
 ];
 
-/** Every subgroup operation, and what it gives: from the invocation's index and those of its subgroup. */
-export const operations: typeof list = list;
+/** An expression, and what it gives: from the invocation's index and those of its subgroup. */
+export interface SubgroupOperation {
+  readonly expression: string;
+  readonly expected: (at: number, members: readonly number[]) => number;
+}
+
+/** Every subgroup operation. */
+export function subgroupOperations(): readonly SubgroupOperation[] {
+  return list.map(([expression, expected]) => ({ expression, expected }));
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { lastWords, modulePlan, simulatedModule } from './simulated.js';
-import { invocations, operations, subgroupModule } from './subgroup-operations.js';
+import { invocations, subgroupModule, subgroupOperations } from './subgroup-operations.js';
 
 /** What each invocation gets from an expression. */
 function results(expression: string, subgroupSize: number, before = ''): number[] {
@@ -20,7 +20,7 @@ function expected(subgroupSize: number, of: (at: number, members: readonly numbe
 }
 
 describe.each([4, 8, 16, 32, 64, 128])('subgroups of %i', (size) => {
-  it.each(operations)('%s', (expression, of) => {
+  it.each(subgroupOperations())('$expression', ({ expression, expected: of }) => {
     expect(results(expression, size)).toEqual(expected(size, of));
   });
 });
