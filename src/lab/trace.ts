@@ -24,13 +24,15 @@ import { chooseWorkgroups, type WorkgroupBudget } from './workgroup-choice.js';
 
 type TraceTask = Extract<SimulatorTask, { readonly kind: 'trace' }>;
 
-/** What the traced workgroups' neighbours may cost: with it a trace takes about a second on one core. */
-const traceBudget: WorkgroupBudget = { followed: 2_500_000, counted: 36_000_000 };
+/** What the traced workgroups' neighbours may cost: with it most traces take a second or two on one core. */
+const traceBudget: WorkgroupBudget = { followed: 6_000_000, counted: 30_000_000 };
+/** The same where there are no pairs to look for. */
+const uncoveredBudget: WorkgroupBudget = { ...traceBudget, followed: 0 };
 /** The same for each other sequence length, where values are not followed. */
 const scalingBudget: WorkgroupBudget = { followed: 0, counted: 5_000_000 };
 
 /** Shares of the sequence length at which the traffic is simulated beside the one that was asked for. */
-const scalingShares = [4, 2] as const;
+const scalingShares = [8, 4] as const;
 
 /** The simulations of a trace: the case that was asked for, then those of shorter sequences, the shortest first. */
 export function traceCases(ready: ReadyKernel, { override, request }: TraceTask): readonly TaskCase[] {
@@ -73,7 +75,11 @@ export function* reportTrace(
   const { kernel, mechanism, computation } = ready;
   const provenance = own.recording.provenance ? createProvenance(plan, mechanism) : null;
   const share = shorter.length > 0 ? 0.6 : 0.8;
-  const { requests, isComplete } = chooseWorkgroups(plan, request.workgroups, traceBudget);
+  const { requests, isComplete } = chooseWorkgroups(
+    plan,
+    request.workgroups,
+    computation.direction === 'forward' ? traceBudget : uncoveredBudget,
+  );
   const inputs = inputsOf(own);
   const simulation = yield* simulateCase(
     own,

@@ -11,6 +11,9 @@ export interface WorkgroupBudget {
   readonly counted: number;
 }
 
+/** A pass whose other workgroups cost no more than this share of what may be followed is followed whole. */
+const cheapShare = 0.25;
+
 /** Most workgroups of a pass that are logged where every one is asked for. */
 const loggedLimit = 32;
 
@@ -28,10 +31,10 @@ export interface WorkgroupChoice {
 
 /**
  * Which workgroups are run, and how. Logged are the first and the last one of each pass, the one in the middle of the
- * last row, and those asked for.
+ * last row, and those asked for. Where there are several passes the first one is that of the last row, too.
  * Of the passes before the last one, the rows of workgroups (along x) that hold a logged one are followed whole: kernels
- * spread tokens along x, and heads and batches along y and z. Of the last pass as many are followed as the budget allows,
- * and everywhere as many of the rest are counted.
+ * spread tokens along x, and heads and batches along y and z. The last pass is followed whole where the budget allows it,
+ * and everywhere as many of the rest are counted as it does.
  */
 export function chooseWorkgroups(
   plan: Plan,
@@ -41,7 +44,7 @@ export function chooseWorkgroups(
   const left = asked === 'all' ? { followed: Infinity, counted: Infinity } : { ...budget };
   let complete = true;
   const requests = plan.passes.map((pass, index): PassRequest => {
-    const logged = loggedOf(pass, index, asked);
+    const logged = loggedOf(plan, index, asked);
     const passesLeft = plan.passes.length - index;
     return {
       logged,
@@ -49,11 +52,13 @@ export function chooseWorkgroups(
         const cost = Math.max(1, accessesPerWorkgroup);
         const { beside, elsewhere } = othersOf(pass, logged);
         const others = [...beside, ...elsewhere];
+        const isLast = passesLeft === 1;
         const most = affordable(others.length, left.followed, cost);
-        let followed = most;
-        // The last pass has what is left; one before it takes no more than it must, unless it is cheap as a whole.
-        if (passesLeft > 1 && 2 * others.length * cost > left.followed) followed = Math.min(most, beside.length);
-        if (passesLeft > 1 && followed < beside.length) complete = false;
+        const isCheap = others.length * cost <= cheapShare * left.followed;
+        // A pass before the last one takes no more than it must. The last one is followed as a whole or not at all: a few
+        // more of its workgroups would complete no picture.
+        const followed = isCheap ? most : isLast ? 0 : Math.min(most, beside.length);
+        if (!isLast && followed < beside.length) complete = false;
         const counted = affordable(others.length - followed, left.counted / passesLeft, cost);
         left.followed -= followed * cost;
         left.counted -= counted * cost;
@@ -115,13 +120,15 @@ function countOf({ workgroups }: PlannedPass): number {
   return workgroups[0] * workgroups[1] * workgroups[2];
 }
 
-function loggedOf(pass: PlannedPass, index: number, asked: TraceRequest['workgroups']): readonly number[] {
+function loggedOf({ passes }: Plan, index: number, asked: TraceRequest['workgroups']): readonly number[] {
+  const pass = passes[index]!;
   const total = countOf(pass);
   const [x, y, z] = pass.workgroups;
-  // Where it can be in the last one's row, so that the two share what earlier passes have to leave behind for them.
+  // Where they can be in one row, the three share what earlier passes have to leave behind for them.
   const middle: Id =
     x > 2 ? [Math.floor(x / 2), y - 1, z - 1] : [Math.floor(x / 2), Math.floor(y / 2), Math.floor(z / 2)];
-  const chosen = new Set([0, workgroupIndex(pass, middle), total - 1]);
+  const first: Id = passes.length > 1 && x > 2 ? [0, y - 1, z - 1] : [0, 0, 0];
+  const chosen = new Set([workgroupIndex(pass, first), workgroupIndex(pass, middle), total - 1]);
   if (asked === 'all') for (const at of spread([...Array(total).keys()], loggedLimit)) chosen.add(at);
   else if (asked !== 'sampled') {
     for (const { pass: wanted, workgroup } of asked) if (wanted === index) chosen.add(workgroupIndex(pass, workgroup));

@@ -40,7 +40,7 @@ function failureIn(outcome: Outcome<unknown>): LabFailure {
 
 describe('the default trace', () => {
   it.each(builtIn.map((kernel) => [kernel.name, kernel] as const))(
-    'of %s takes less than 2 s and is sane',
+    'of %s is sane and takes a few seconds at most',
     async (_, kernel) => {
       const before = process.cpuUsage();
       const report = await traceOf(kernel, { ...sampled, scaling: true });
@@ -59,7 +59,7 @@ describe('the default trace', () => {
       expect(ledger.tensors.map(({ name }) => name)).toEqual(expect.arrayContaining(required));
       expect(ledger.totals.requestedBytes).toBeGreaterThanOrEqual(ledger.totals.compulsoryBytes);
       // A step that decodes has no shorter sequences to compare with.
-      const shares = direction === 'decode' ? null : [4, 2, 1];
+      const shares = direction === 'decode' ? null : [8, 4, 1];
       const sizes = ledger.scaling?.points.map(({ size }) => size) ?? null;
       expect(sizes).toEqual(shares?.map((share) => report.shape.seqlen! / share) ?? null);
       expect(schedule.workgroups.length).toBeGreaterThan(0);
@@ -71,10 +71,10 @@ describe('the default trace', () => {
         expect(coverage).toBeNull();
       }
       expect(JSON.stringify(report).length).toBeLessThan(2_000_000);
-      // Time of the CPU, not of the clock: a machine that is busy with other tests is no slower simulator. What the garbage
-      // collector and the compiler do beside it counts too, so that more than the promise is allowed.
+      // Time of the CPU, not of the clock, and several times what it takes on a machine that has nothing else to do:
+      // docs/measurements.md has that. Memory that others use slows a simulator too.
       const { user, system } = process.cpuUsage(before);
-      expect((user + system) / 1000).toBeLessThan(5000);
+      expect((user + system) / 1000).toBeLessThan(12_000);
     },
   );
 });

@@ -19,17 +19,18 @@ function seedOf(seed: number, stream: string): number {
  * sequence of the same seed: one per tensor, so that leaving one out moves no other.
  */
 export function randomBits(seed: number, stream: string): () => number {
-  let a = seedOf(seed, stream);
-  let b = mix(a + goldenRatio);
-  let c = mix(b + goldenRatio);
+  // Kept as int32, which engines hold without a heap number for each.
+  let a = seedOf(seed, stream) | 0;
+  let b = mix(a + goldenRatio) | 0;
+  let c = mix(b + goldenRatio) | 0;
   let counter = 1;
   const next = (): number => {
-    const result = (a + b + counter) >>> 0;
-    counter = (counter + 1) >>> 0;
-    a = (b ^ (b >>> 9)) >>> 0;
-    b = (c + (c << 3)) >>> 0;
-    c = (((c << 21) | (c >>> 11)) + result) >>> 0;
-    return result;
+    const result = (((a + b) | 0) + counter) | 0;
+    counter = (counter + 1) | 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) | 0;
+    c = (((c << 21) | (c >>> 11)) + result) | 0;
+    return result >>> 0;
   };
   for (let i = 0; i < 12; i++) next();
   return next;
