@@ -100,10 +100,13 @@ describe('the Tile schedule tab', () => {
     await page.emulateMedia({ reducedMotion: 'reduce' });
     await stage(page).focus();
     await page.keyboard.press('Home');
+    const started = performance.now();
     await page.keyboard.press(' ');
-    await page.waitForTimeout(700);
-    expect(await counter(page)).toBe(1);
-    await expect.poll(() => counter(page)).toBe(2);
+    let steps = 0;
+    while (steps < 2) {
+      steps = (await counter(page)) - 1;
+      expect(steps).toBeLessThanOrEqual((performance.now() - started) / 1000);
+    }
   });
 
   it('scrubs along the timeline, and a click shows the line of the block', async () => {
