@@ -133,7 +133,7 @@ describe('the command line without a device', () => {
       [2, 1, 0],
       [4, 1, 0],
     ]);
-    expect(trace.ledger.scaling!.points.map(({ size }) => size)).toEqual([10, 20, 40]);
+    expect(trace.ledger.scaling!.points.map(({ size }) => size)).toEqual([5, 10, 40]);
   });
 
   it('says why a kernel cannot be traced, and ends with 1', async () => {

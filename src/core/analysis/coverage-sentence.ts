@@ -39,8 +39,9 @@ export function coverageSentence(
   }
   const sentences = [verdictOf(coverage, place)];
   if (totals.wasted > 0) {
-    const computed = totals.once + totals.throughState + totals.doubled + totals.wasted;
-    sentences.push(`${percent(totals.wasted, computed)} of the computed pairs are masked.`);
+    // Of the scores alone: what goes through a state computes no pair by itself.
+    const scores = totals.once + totals.doubled + totals.wasted;
+    sentences.push(`${percent(totals.wasted, scores)} of the scores computed are masked.`);
   }
   if (foreignProducts > 0) {
     sentences.push('Some queries meet keys or states of another head or batch.');

@@ -141,7 +141,7 @@ describe('by which way, and what for nothing', () => {
     expect(totals.wasted).toBe(2 * (64 * 64 - 2080 + (36 * 100 - 2970)));
     expect(totals.wasted).toBe(2 * (tiledPairs(100, () => 0) - pairs(100, 100, causal)));
     expect(totals.throughState).toBe(0);
-    expect(sentence).toBe('Every pair of the causal mask is reached once. 34 % of the computed pairs are masked.');
+    expect(sentence).toBe('Every pair of the causal mask is reached once. 34 % of the scores computed are masked.');
   });
 
   it('naive attention computes nothing for nothing', () => {

@@ -99,7 +99,7 @@ export function flashTrace(fault: 'missed' | null = null): TraceReport {
       reach,
       fault === 'missed'
         ? 'Keys 96 to 127 are never computed, first for query 960 of head 0.'
-        : 'Every pair of the causal mask is computed once; 5 % of the computed pairs are masked.',
+        : 'Every pair of the causal mask is computed once; 5 % of the scores computed are masked.',
       Array.from({ length: 128 }, (_, i) => ({
         pass: 0,
         workgroup: [i % 16, Math.floor(i / 16), 0] as const,

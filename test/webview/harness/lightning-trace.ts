@@ -230,7 +230,7 @@ export function lightningTrace(): TraceReport {
         if (key <= query) return 'once';
         return key < begin + chunk ? 'wasted' : 'outside';
       },
-      'Every pair of the causal mask is reached once: 3.1 % by the left product, 96.9 % through the state; 49 % of the computed pairs are masked.',
+      'Every pair of the causal mask is reached once: 3.1 % by the left product, 96.9 % through the state; 49 % of the scores computed are masked.',
       Array.from({ length: 64 }, (_, i) => ({
         pass: 2,
         workgroup: [i % 32, Math.floor(i / 32), 0] as const,
