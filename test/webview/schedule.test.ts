@@ -105,7 +105,8 @@ describe('the Tile schedule tab', () => {
     let steps = 0;
     while (steps < 2) {
       steps = (await counter(page)) - 1;
-      expect(steps).toBeLessThanOrEqual((performance.now() - started) / 1000);
+      // A step more may stand between two clocks; six a second, which is the pace otherwise, would be far off.
+      expect(steps).toBeLessThanOrEqual(1 + (performance.now() - started) / 1000);
     }
   });
 
