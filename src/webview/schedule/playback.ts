@@ -9,7 +9,6 @@ const reducedRate = 1;
 /** Plays a schedule: asks for the next steps as time goes by, at most once a frame. */
 export class Playback implements ReactiveController {
   private frame: number | null = null;
-  private owed = 0;
 
   /** `advance` goes on by some steps and says whether there are more. */
   constructor(
@@ -27,14 +26,14 @@ export class Playback implements ReactiveController {
   play(steps: number): void {
     if (this.playing) return;
     const rate = reducedMotion() ? reducedRate : Math.max(unhurried, steps / longestSeconds);
-    this.owed = 0;
+    let owed = 0;
     // The first frame starts the clock: the time of frames need not agree with that of events.
     let last: number | null = null;
     const onFrame = (now: number): void => {
-      this.owed += ((now - (last ?? now)) / 1000) * rate;
+      owed += ((now - (last ?? now)) / 1000) * rate;
       last = now;
-      const whole = Math.floor(this.owed);
-      this.owed -= whole;
+      const whole = Math.floor(owed);
+      owed -= whole;
       this.frame = requestAnimationFrame(onFrame);
       if (whole > 0 && !this.advance(whole)) this.pause();
     };
