@@ -56,7 +56,8 @@ interface Survey {
  */
 export function buildCoverage(context: AnalysisContext): Coverage | null {
   const { provenance, plan, simulation, mechanism } = context;
-  if (!provenance || context.computation.direction !== 'forward') return null;
+  const range = mechanism.visibleKeys?.(plan.shape, plan.options);
+  if (!provenance || !range || context.computation.direction !== 'forward') return null;
   const sizes = sizesOf(plan.shape);
   const followed = followedWorkgroups(provenance, simulation.passes.length);
   const whole = simulation.passes.map(({ workgroups: [x, y, z] }, pass) => followed[pass]!.size === x * y * z);
@@ -68,7 +69,7 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
     provenance,
     counter,
     sizes,
-    range: mechanism.visibleKeys(plan.shape, plan.options),
+    range,
     cellQueries: cellSize(sizes.seqlen, side),
     cellKeys: cellSize(sizes.seqlenK, side),
     certain: whole.slice(0, -1).every(Boolean) && !provenance.overflowed,

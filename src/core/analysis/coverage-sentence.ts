@@ -15,7 +15,8 @@ const counted = (count: number, one: string, many: string): string =>
 
 /** What the mask looks like, in the field's words. */
 function maskName(context: AnalysisContext, queries: number, keys: number): string {
-  const range = context.mechanism.visibleKeys(context.plan.shape, context.plan.options);
+  const range = context.mechanism.visibleKeys?.(context.plan.shape, context.plan.options);
+  if (!range) return 'the mask';
   const first = range(0);
   const last = range(queries - 1);
   const opening = [first, last].every(({ from }) => from === 0);

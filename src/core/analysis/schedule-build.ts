@@ -20,7 +20,7 @@ export function buildSchedule(context: AnalysisContext): Schedule {
   const places = bufferPlaces(plan);
   const logs = simulation.passes.reduce((sum, pass) => sum + pass.logs.length, 0);
   const limit = Math.min(Math.max(Math.floor(mostSteps / Math.max(logs, 1)), leastPerWorkgroup), mostPerWorkgroup);
-  const range = context.mechanism.visibleKeys(plan.shape, plan.options);
+  const range = context.mechanism.visibleKeys?.(plan.shape, plan.options) ?? null;
   const byPass = simulation.passes.map((trace, pass) => {
     const collector = new AccessCollector(plan, trace.sites, numberSites(context, pass, sites), places);
     return trace.logs.map((log): readonly ScheduleStep[] => {

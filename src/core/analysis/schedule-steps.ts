@@ -15,7 +15,8 @@ export interface StepSources {
   readonly collector: AccessCollector;
   /** What provenance knows of this workgroup; null where values were not followed. */
   readonly record: WorkgroupRecord | null;
-  readonly range: (query: number) => KeyRange;
+  /** The mask; null where queries meet no keys. */
+  readonly range: ((query: number) => KeyRange) | null;
 }
 
 /** Segments of a log that belong together: of one phase or of several. */
@@ -215,7 +216,7 @@ function scoreTile(
   { by, plane, rowLow, row0, row1, key0, key1 }: PairTile,
   { range, context: { provenance } }: StepSources,
 ): ScoreTile | null {
-  if ((by !== 'score' && by !== 'state') || key0 >= key1) return null;
+  if ((by !== 'score' && by !== 'state') || key0 >= key1 || !range) return null;
   let masked = 0;
   for (let row = row0; row < row1; row++) {
     const { from, to } = range(row - rowLow);

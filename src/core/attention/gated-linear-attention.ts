@@ -1,6 +1,7 @@
 import { arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
+import { goldenAttentionShape, scaledAttention } from './golden-operation.js';
 import {
   linearBackward,
   linearForward,
@@ -12,6 +13,7 @@ import { prefixRanges } from './masks.js';
 import type {
   Computation,
   Direction,
+  GoldenOperation,
   GridCase,
   Inputs,
   Mechanism,
@@ -269,6 +271,12 @@ const dimensions = [
   },
 ];
 
+/** One gate for each head comes without an axis of channels. */
+const gatedOperation: GoldenOperation = {
+  ...scaledAttention,
+  shape: (inputs) => ({ ...goldenAttentionShape(inputs), gateDim: inputs.g?.[3] ?? 1 }),
+};
+
 /**
  * Gated Linear Attention (Yang et al. 2023), whose gates decay each key channel of the state by itself, and its simple
  * form with one gate for each head. Not Grouped Latent Attention, which is called GLA too.
@@ -285,6 +293,7 @@ export const gatedLinearAttention: Mechanism = {
     backwardComputation,
     forwardComputation('decode', decodeTensors, decodeCases),
   ],
+  golden: { gla: gatedOperation, sgla: gatedOperation },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape) => prefixRanges(shape, true),
   validate: (shape, options) => {

@@ -1,6 +1,6 @@
 import type { StoredTensor } from '../numerics/safetensors.js';
-import { completeOptions, completeShape, findComputation, findMechanism } from './catalogue.js';
-import type { Computation, Direction, Inputs, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
+import { completeOptions, completeShape, findComputation, findMechanism, mechanisms } from './catalogue.js';
+import type { Computation, Direction, GoldenOperation, Inputs, Mechanism, Options, Shape } from './mechanism.js';
 
 /** One case of a golden folder's index.json. Sizes by tensor name. */
 export interface GoldenEntry {
@@ -35,83 +35,16 @@ export interface GoldenDifference {
 /** The float64 reference agrees with a golden vector where no tensor differs by more than this. */
 export const goldenAgreement = 1e-10;
 
-/** How an operation of a golden folder reads in the catalogue. */
-interface GoldenOperation {
-  readonly mechanismId: string;
-  readonly options: (params: Readonly<Record<string, unknown>>) => Options;
-  readonly shape: (inputs: Readonly<Record<string, readonly number[]>>) => Shape;
-}
+/** Every operation of golden folders that the catalogue has, with its mechanism. */
+const operations: ReadonlyMap<string, { readonly mechanism: Mechanism; readonly operation: GoldenOperation }> = new Map(
+  mechanisms.flatMap((mechanism) =>
+    Object.entries(mechanism.golden).map(([name, operation]) => [name, { mechanism, operation }] as const),
+  ),
+);
 
-function windowOf(value: unknown): OptionValue {
-  const [left, right] = Array.isArray(value) ? (value as readonly unknown[]) : [];
-  return [typeof left === 'number' ? left : -1, typeof right === 'number' ? right : -1];
-}
-
-function optional(name: string, value: unknown): Options {
-  return typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean' ? { [name]: value } : {};
-}
-
-function attentionShape({ q = [], k = [], v = [] }: Readonly<Record<string, readonly number[]>>): Shape {
-  return {
-    batch: q[0] ?? 1,
-    heads: q[1] ?? 1,
-    headsKv: k[1] ?? 1,
-    seqlen: q[2] ?? 1,
-    seqlenK: k[2] ?? 1,
-    headDim: q[3] ?? 1,
-    headDimV: v[3] ?? 1,
-  };
-}
-
-/** One gate for each head comes without an axis of channels. */
-function gatedShape(inputs: Readonly<Record<string, readonly number[]>>): Shape {
-  return { ...attentionShape(inputs), gateDim: inputs.g?.[3] ?? 1 };
-}
-
-// Gates come as an input, so the kind that made them does not matter.
-const gatedOperation: GoldenOperation = {
-  mechanismId: 'gated-linear-attention',
-  shape: gatedShape,
-  options: ({ scale }) => optional('scale', scale),
-};
-
-const operations: Readonly<Record<string, GoldenOperation>> = {
-  attn: {
-    mechanismId: 'softmax-attention',
-    shape: attentionShape,
-    options: ({ causal, scale, window }) => ({
-      causal: causal === true,
-      window: windowOf(window),
-      ...optional('scale', scale),
-    }),
-  },
-  linattn: {
-    mechanismId: 'linear-attention',
-    shape: attentionShape,
-    options: ({ causal, scale, feature, denom }) => {
-      const [kind, eps] = Array.isArray(denom) ? (denom as readonly unknown[]) : [];
-      return {
-        causal: causal === true,
-        normalize: kind === 'add',
-        ...optional('feature', feature),
-        ...optional('scale', scale),
-        ...(kind === 'add' ? optional('eps', eps) : {}),
-      };
-    },
-  },
-  // Slopes come as an input, so the kind that made them ("zero" and "steep" among them) does not matter.
-  lightning: {
-    mechanismId: 'lightning-attention',
-    shape: attentionShape,
-    options: ({ scale }) => optional('scale', scale),
-  },
-  gla: gatedOperation,
-  sgla: gatedOperation,
-};
-
-/** Golden files name states S and z; the catalogue s and z. */
-function catalogueName(goldenName: string): string {
-  return goldenName.replace('S', 's');
+/** Golden files name states S and z; the catalogue s and z, unless the operation says otherwise. */
+function catalogueName({ names }: GoldenOperation, goldenName: string): string {
+  return names?.[goldenName] ?? goldenName.replace('S', 's');
 }
 
 function namesIn(tensors: Readonly<Record<string, readonly number[]>>): readonly string[] {
@@ -120,8 +53,7 @@ function namesIn(tensors: Readonly<Record<string, readonly number[]>>): readonly
 
 /** The mechanism of a golden case's operation, or null where the catalogue does not have it (yet). */
 export function goldenMechanism(entry: GoldenEntry): Mechanism | null {
-  const operation = operations[entry.op];
-  return operation === undefined ? null : findMechanism(operation.mechanismId);
+  return operations.get(entry.op)?.mechanism ?? null;
 }
 
 /**
@@ -134,19 +66,20 @@ export function goldenOf(
   tensors: ReadonlyMap<string, StoredTensor>,
   direction: Direction,
 ): GoldenCase | null {
-  const operation = operations[entry.op];
-  const mechanism = goldenMechanism(entry);
-  if (operation === undefined || mechanism === null || !findComputation(mechanism, direction)) return null;
+  const known = operations.get(entry.op);
+  if (known === undefined || !findComputation(known.mechanism, direction)) return null;
+  const { mechanism, operation } = known;
   const backward = direction === 'backward';
   const expectedNames = namesIn(backward ? entry.grads : entry.outputs);
   const inputNames = [...namesIn(entry.inputs), ...(backward ? namesIn(entry.cotangents) : [])];
   if (expectedNames.length === 0) return null;
   const shape = completeShape(mechanism, operation.shape(entry.inputs));
   const inputs: Record<string, Float32Array> = {};
-  for (const name of inputNames) inputs[catalogueName(name)] = new Float32Array(stored(entry, tensors, name).values);
+  for (const name of inputNames)
+    inputs[catalogueName(operation, name)] = new Float32Array(stored(entry, tensors, name).values);
   const expected: Record<string, Float64Array> = {};
   for (const name of expectedNames) {
-    expected[catalogueName(name)] = new Float64Array(stored(entry, tensors, name).values);
+    expected[catalogueName(operation, name)] = new Float64Array(stored(entry, tensors, name).values);
   }
   return {
     name: entry.case,

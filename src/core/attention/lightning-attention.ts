@@ -1,6 +1,7 @@
 import { arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
+import { scaledAttention } from './golden-operation.js';
 import { linearBackward, linearForward, type LinearProblem } from './linear-recurrence.js';
 import { prefixRanges } from './masks.js';
 import type {
@@ -247,6 +248,7 @@ export const lightningAttention: Mechanism = {
     backwardComputation,
     forwardComputation('decode', decodeTensors, decodeCases),
   ],
+  golden: { lightning: scaledAttention },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape) => prefixRanges(shape, true),
   validate: (shape, options) => {

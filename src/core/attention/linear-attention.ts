@@ -1,5 +1,6 @@
 import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
+import { goldenAttentionShape, goldenOption } from './golden-operation.js';
 import { linearBackward, linearForward, type LinearCotangents, type LinearProblem } from './linear-recurrence.js';
 import { prefixRanges } from './masks.js';
 import type {
@@ -252,6 +253,21 @@ export const linearAttention: Mechanism = {
   dimensions,
   options: optionSpecs,
   computations: [forwardComputation, backwardComputation],
+  golden: {
+    linattn: {
+      shape: goldenAttentionShape,
+      options: ({ causal, scale, feature, denom }) => {
+        const [kind, eps] = Array.isArray(denom) ? (denom as readonly unknown[]) : [];
+        return {
+          causal: causal === true,
+          normalize: kind === 'add',
+          ...goldenOption('feature', feature),
+          ...goldenOption('scale', scale),
+          ...(kind === 'add' ? goldenOption('eps', eps) : {}),
+        };
+      },
+    },
+  },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape, options) => prefixRanges(shape, switchOption(options, 'causal')),
   validate: (shape, options) => {

@@ -101,6 +101,16 @@ export interface Computation {
   readonly flops: (shape: Shape, options: Options) => number;
 }
 
+/** How an operation of a golden folder (its `op` in index.json) reads in a mechanism's terms. */
+export interface GoldenOperation {
+  /** The shape, from the sizes of the case's input tensors by their names there. */
+  readonly shape: (inputs: Readonly<Record<string, readonly number[]>>) => Shape;
+  /** The options the case sets, from its parameters. */
+  readonly options: (params: Readonly<Record<string, unknown>>) => Options;
+  /** Golden name → tensor of the mechanism, where it differs by more than the case of a state's S. */
+  readonly names?: Readonly<Record<string, string>>;
+}
+
 /** The keys [from, to) a query sees; empty where from >= to. */
 export interface KeyRange {
   readonly from: number;
@@ -116,13 +126,15 @@ export interface Mechanism {
   readonly dimensions: readonly DimensionSpec[];
   readonly options: readonly OptionSpec[];
   readonly computations: readonly Computation[];
+  /** The operations of golden folders that are this mechanism's, by name. */
+  readonly golden: Readonly<Record<string, GoldenOperation>>;
   /**
    * Every number a kernel may ask for by name in a uniform, a constant or a workgroup expression: all dimensions, and the
    * options as numbers (a switch is 0 or 1, a choice its index, a window `windowLeft` and `windowRight`).
    */
   readonly scalars: (shape: Shape, options: Options) => Readonly<Record<string, number>>;
-  /** The mask: which keys each query sees, the same in every batch and head. */
-  readonly visibleKeys: (shape: Shape, options: Options) => (query: number) => KeyRange;
+  /** The mask: which keys each query sees, the same in every batch and head; null where queries meet no keys. */
+  readonly visibleKeys: ((shape: Shape, options: Options) => (query: number) => KeyRange) | null;
   /** What is wrong with a complete shape and options (heads not a multiple of headsKv, ...), or null. */
   readonly validate: (shape: Shape, options: Options) => string | null;
 }

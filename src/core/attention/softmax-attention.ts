@@ -1,5 +1,6 @@
 import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
+import { goldenAttentionShape, goldenOption, goldenWindow } from './golden-operation.js';
 import { keyRanges, visiblePairs } from './masks.js';
 import type {
   Computation,
@@ -360,6 +361,16 @@ export const softmaxAttention: Mechanism = {
   dimensions,
   options: optionSpecs,
   computations: [forwardComputation, backwardComputation],
+  golden: {
+    attn: {
+      shape: goldenAttentionShape,
+      options: ({ causal, scale, window }) => ({
+        causal: causal === true,
+        window: goldenWindow(window),
+        ...goldenOption('scale', scale),
+      }),
+    },
+  },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: keyRanges,
   validate: (shape, options) => {
