@@ -293,6 +293,7 @@ export const gatedLinearAttention: Mechanism = {
     backwardComputation,
     forwardComputation('decode', decodeTensors, decodeCases),
   ],
+  recurrence: { states: { s: 's0' }, tokens: ['seqlen'], options: {} },
   golden: { gla: gatedOperation, sgla: gatedOperation },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape) => prefixRanges(shape, true),

@@ -248,6 +248,7 @@ export const lightningAttention: Mechanism = {
     backwardComputation,
     forwardComputation('decode', decodeTensors, decodeCases),
   ],
+  recurrence: { states: { s: 's0' }, tokens: ['seqlen'], options: {} },
   golden: { lightning: scaledAttention },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape) => prefixRanges(shape, true),

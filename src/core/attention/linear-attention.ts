@@ -253,6 +253,7 @@ export const linearAttention: Mechanism = {
   dimensions,
   options: optionSpecs,
   computations: [forwardComputation, backwardComputation],
+  recurrence: { states: { s: 's0', z: 'z0' }, tokens: ['seqlen', 'seqlenK'], options: { causal: true } },
   golden: {
     linattn: {
       shape: goldenAttentionShape,

@@ -111,6 +111,23 @@ export interface GoldenOperation {
   readonly names?: Readonly<Record<string, string>>;
 }
 
+/**
+ * How a sequence can be cut in two, with the second part starting from the state that the first one left. Tensors that
+ * have a dimension of `tokens` are cut along it; the others (slopes, say) are the same for both parts.
+ */
+export interface Recurrence {
+  /** Output that holds a state after the last token → input by which later tokens start from it (s → s0). */
+  readonly states: Readonly<Record<string, string>>;
+  /** The dimensions that count tokens, cut alike: seqlen, and seqlenK where queries and keys are counted apart. */
+  readonly tokens: readonly string[];
+  /** Options without which a sequence cannot be cut (causal: true). */
+  readonly options: Options;
+  /** Tokens between two places where the equations allow a cut, as where a memory is updated once a chunk; else 1. */
+  readonly grain?: (shape: Shape, options: Options) => number;
+  /** The options of a part that `before` tokens precede, where an option counts from the first token; else the same. */
+  readonly optionsAfter?: (options: Options, before: number) => Options;
+}
+
 /** The keys [from, to) a query sees; empty where from >= to. */
 export interface KeyRange {
   readonly from: number;
@@ -126,6 +143,8 @@ export interface Mechanism {
   readonly dimensions: readonly DimensionSpec[];
   readonly options: readonly OptionSpec[];
   readonly computations: readonly Computation[];
+  /** How its state hands on from one run to the next; null for a mechanism without one. */
+  readonly recurrence: Recurrence | null;
   /** The operations of golden folders that are this mechanism's, by name. */
   readonly golden: Readonly<Record<string, GoldenOperation>>;
   /**

@@ -361,6 +361,7 @@ export const softmaxAttention: Mechanism = {
   dimensions,
   options: optionSpecs,
   computations: [forwardComputation, backwardComputation],
+  recurrence: null,
   golden: {
     attn: {
       shape: goldenAttentionShape,

@@ -92,6 +92,25 @@ describe('the catalogue', () => {
   });
 });
 
+describe('recurrences', () => {
+  it('name states that go out and come in with the same sizes, and dimensions that there are', () => {
+    const recurrent = mechanisms.filter(({ recurrence }) => recurrence !== null);
+    expect(recurrent.map(({ id }) => id)).toContain('lightning-attention');
+    for (const { id, recurrence, dimensions, options, computations } of recurrent) {
+      const { tensors } = computations.find(({ direction }) => direction === 'forward')!;
+      const names = (role: string): string[] => tensors.filter((spec) => spec.role === role).map(({ name }) => name);
+      const dims = (name: string): readonly string[] => tensors.find((spec) => spec.name === name)!.dims;
+      for (const [from, to] of Object.entries(recurrence!.states)) {
+        expect(names('output'), id).toContain(from);
+        expect(names('input'), id).toContain(to);
+        expect(dims(from), id).toEqual(dims(to));
+      }
+      expect(dimensions.map(({ name }) => name)).toEqual(expect.arrayContaining([...recurrence!.tokens]));
+      expect(options.map(({ name }) => name)).toEqual(expect.arrayContaining(Object.keys(recurrence!.options)));
+    }
+  });
+});
+
 describe('slopes of lightning attention', () => {
   it('follow the three published formulas', () => {
     expect(Array.from(lightningSlopes('alibi', 4, 0, 24))).toEqual(
