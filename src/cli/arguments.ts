@@ -47,6 +47,15 @@ export function parseWorkgroups(text: string): 'all' | readonly NamedWorkgroup[]
   });
 }
 
+/** Where kernels run: on the GPU (or the software driver in its place), or on the simulator. */
+export type RunsOn = 'gpu' | 'simulator';
+
+/** Reads where kernels are to run. */
+export function parseRunsOn(text: string): RunsOn {
+  if (text === 'gpu' || text === 'simulator') return text;
+  throw new UsageError(`--device must be gpu or simulator, not "${text}".`);
+}
+
 /** Reads the size of a subgroup: a power of two from 4 to 128. */
 export function parseSubgroupSize(text: string): number {
   const size = Number(text);

@@ -7,6 +7,8 @@ import {
   type DeviceInfo,
   type KernelSource,
   type LabFailure,
+  type Outcome,
+  type Progress,
 } from '../lab/contract.js';
 import { adapterJson, adapterLine, caseLine, failureCode, failureLines, type Session } from './session.js';
 import { short, table, type Cell } from './text.js';
@@ -17,6 +19,8 @@ export interface CompareRequest {
   readonly kernels: readonly KernelSource[];
   readonly override: CaseOverride | null;
   readonly seed: number;
+  /** Invocations in a subgroup of the simulated GPU; null to run on the device. */
+  readonly simulated: { readonly subgroupSize: number } | null;
   readonly json: boolean;
 }
 
@@ -28,19 +32,16 @@ export async function compareCommand(session: Session, request: CompareRequest):
   let device: DeviceInfo | null = null;
   const results: unknown[] = [];
   for (const kernel of request.kernels) {
-    const outcome = await session.host.call(
-      'compare',
-      { kernel, override: request.override, seed: request.seed },
-      {
-        onProgress: ({ message, fraction }) => session.progress({ message: `${kernel.name}: ${message}`, fraction }),
-      },
-    );
+    const outcome = await compared(session, kernel, request);
     session.progress(null);
     if (!outcome.ok) {
       code = Math.max(code, failureCode(outcome.failure)) as ExitCode;
       results.push(failedJson(kernel.name, outcome.failure));
       if (!request.json) printFailure(session, kernel, outcome.failure);
-      if (outcome.failure.kind === 'no-device') break;
+      if (outcome.failure.kind === 'no-device') {
+        session.note('Without a GPU, --device simulator compares kernels on the simulator.');
+        break;
+      }
       continue;
     }
     const report = outcome.value;
@@ -55,6 +56,19 @@ export async function compareCommand(session: Session, request: CompareRequest):
     session.print(JSON.stringify({ schemaVersion, passed, seed: request.seed, adapter, results }, null, 2));
   }
   return code;
+}
+
+function compared(
+  { host, progress }: Session,
+  kernel: KernelSource,
+  { override, seed, simulated }: CompareRequest,
+): Promise<Outcome<CompareReport>> {
+  const options = {
+    onProgress: ({ message, fraction }: Progress) => progress({ message: `${kernel.name}: ${message}`, fraction }),
+  };
+  return simulated
+    ? host.call('compareSimulated', { kernel, override, seed, ...simulated }, options)
+    : host.call('compare', { kernel, override, seed }, options);
 }
 
 function caseJson(report: CompareReport, verdict: CaseVerdict): unknown {

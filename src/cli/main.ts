@@ -2,10 +2,18 @@ import { Command, CommanderError } from 'commander';
 import { readKernel } from '../core/kernel/read.js';
 import type { CaseOverride, KernelSource } from '../lab/contract.js';
 import { strangerIn } from '../lab/prepare.js';
-import { parseOptions, parseSeed, parseShape, parseSubgroupSize, parseWorkgroups } from './arguments.js';
+import {
+  parseOptions,
+  parseRunsOn,
+  parseSeed,
+  parseShape,
+  parseSubgroupSize,
+  parseWorkgroups,
+  type RunsOn,
+} from './arguments.js';
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
-import { compareCommand } from './compare.js';
+import { compareCommand, type CompareRequest } from './compare.js';
 import { deviceCommand } from './device.js';
 import { readKernels } from './files.js';
 import { goldenCommand } from './golden.js';
@@ -28,6 +36,11 @@ interface ShapeFlags extends CommonFlags {
 
 interface CaseFlags extends ShapeFlags {
   readonly seed: number;
+}
+
+interface CompareFlags extends CaseFlags {
+  readonly device: RunsOn;
+  readonly subgroupSize?: number;
 }
 
 interface TraceFlags extends ShapeFlags {
@@ -83,11 +96,14 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     });
   withCaseFlags(program.command('compare <files...>'))
     .description('compare kernels with the reference: at their own shape and their cases, or at one shape')
-    .action((files: string[], flags: CaseFlags) => {
+    .option('--device <where>', 'where to run them: gpu, or simulator, which needs no GPU', parseRunsOn, 'gpu')
+    .option('--subgroup-size <size>', 'invocations in a subgroup of the simulated GPU (32)', parseSubgroupSize)
+    .action((files: string[], flags: CompareFlags) => {
       const kernels = readKernels(files);
       const { json = false, seed, verbose = false } = flags;
       const override = overrideFor(kernels, flags);
-      return withSession(verbose, (session) => compareCommand(session, { kernels, override, seed, json }));
+      const simulated = simulatedBy(flags);
+      return withSession(verbose, (session) => compareCommand(session, { kernels, override, seed, simulated, json }));
     });
   withCaseFlags(program.command('bench <files...>'))
     .description('measure kernels that are right')
@@ -151,6 +167,13 @@ function withShapeFlags(command: Command): Command {
 
 function withCaseFlags(command: Command): Command {
   return withShapeFlags(command).option('--seed <number>', 'seed of the inputs', parseSeed, 1);
+}
+
+/** The simulated GPU the flags ask for, or null for a real one. */
+function simulatedBy({ device, subgroupSize }: CompareFlags): CompareRequest['simulated'] {
+  if (device === 'simulator') return { subgroupSize: subgroupSize ?? 32 };
+  if (subgroupSize === undefined) return null;
+  throw new UsageError('--subgroup-size is for the simulator: add --device simulator.');
 }
 
 /** The case the flags ask for, or null; names that a kernel's mechanism does not have are wrong usage. */

@@ -62,13 +62,14 @@ export function failureCode({ kind }: LabFailure): ExitCode {
 /** The adapter in one line, with a warning where it is software. */
 export function adapterLine(device: DeviceInfo, paint: Paint): string {
   const names = [device.vendor, device.architecture, device.description || device.device].filter(Boolean).join(' · ');
+  if (device.host === 'simulator') return `${names}, subgroups of ${device.subgroupMinSize ?? '?'}`;
   return device.software ? `${names} ${paint.warn('(software adapter)')}` : names;
 }
 
 /** The adapter as the JSON output names it. */
 export function adapterJson(device: DeviceInfo): Readonly<Record<string, unknown>> {
-  const { vendor, architecture, description, software } = device;
-  return { vendor, architecture, description, software };
+  const { vendor, architecture, description, software, host } = device;
+  return { vendor, architecture, description, software, simulated: host === 'simulator' };
 }
 
 /** Shape and options of a case in one line. */

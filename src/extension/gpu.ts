@@ -83,7 +83,7 @@ export async function showNoDevice(failure: LabFailure): Promise<void> {
     failure.message,
     failure.remedy ?? '',
     vscode.l10n.t(
-      'On Linux, start VS Code with {0}. Without WebGPU in the window, "npx tilescope compare FILE" runs kernels in a terminal.',
+      'On Linux, start VS Code with {0}. Without WebGPU in the window, kernels are compared on the simulator, and "npx tilescope compare FILE" runs them in a terminal.',
       webgpuFlags,
     ),
   ].join(' ');

@@ -98,7 +98,8 @@ export class Jobs implements vscode.Disposable {
     let outcome: Outcome<JobReports[K]>;
     try {
       await this.results.update(document.uri, { failed: null });
-      outcome = await this.call(active, job, { name: kernel.name, text: kernel.source }, workgroups);
+      const source = { name: kernel.name, text: kernel.source };
+      outcome = await this.call(active, job, source, workgroups, kernel.features);
       // A lab that was stopped by the watchdog reports that it was cancelled.
       if (!outcome.ok && active.timedOut) outcome = { ok: false, failure: this.failureOf(null, active) };
     } catch (error) {
@@ -127,6 +128,7 @@ export class Jobs implements vscode.Disposable {
     job: K,
     kernel: KernelSource,
     workgroups: TraceRequest['workgroups'],
+    features: readonly string[],
   ): Promise<Outcome<JobReports[K]>> {
     const settings = vscode.workspace.getConfiguration('tilescope', active.uri);
     const timeoutMs = settings.get<number>('timeoutSeconds', 120) * 1000;
@@ -144,11 +146,13 @@ export class Jobs implements vscode.Disposable {
     };
     watchdog.restart(timeoutMs);
     try {
-      const answer: Outcome<JobReports[Job]> = await this.panel.call(
-        job,
-        { kernel, override, seed, request: { workgroups, subgroupSize, scaling: true } },
-        { signal: active.controller.signal, onProgress },
-      );
+      const options = { signal: active.controller.signal, onProgress };
+      const request = { workgroups, subgroupSize, scaling: true };
+      let answer: Outcome<JobReports[Job]> = await this.panel.call(job, { kernel, override, seed, request }, options);
+      if (job === 'compare' && lacksGpu(answer, features)) {
+        this.log.info(`compare ${active.uri.toString()}: no GPU that can run it, so the simulator does`);
+        answer = await this.panel.call('compareSimulated', { kernel, override, seed, subgroupSize }, options);
+      }
       // The contract gives each method its report.
       return answer as Outcome<JobReports[K]>;
     } finally {
@@ -170,7 +174,8 @@ export class Jobs implements vscode.Disposable {
     if (outcome.ok) {
       this.log.info(`${job} ${document.uri.toString()}: done`);
       // A kernel that ran was compiled without complaint; a simulation asks no driver.
-      if (outcome.value.hash === hash && job !== 'trace' && job !== 'hazards') {
+      const simulated = !('device' in outcome.value) || outcome.value.device.host === 'simulator';
+      if (outcome.value.hash === hash && !simulated) {
         this.diagnostics.setDriver(document, { hash, diagnostics: [] });
       }
       await this.results.update(document.uri, { [job]: { report: outcome.value, at: Date.now() } });
@@ -216,4 +221,12 @@ export class Jobs implements vscode.Disposable {
     const message = error instanceof Error ? error.message : String(error);
     return failure('internal', message, vscode.l10n.t('Start the job again; the Tilescope log has the details.'));
   }
+}
+
+/** True where there is no GPU to compare on, or one without a feature that the kernel needs. */
+function lacksGpu(answer: Outcome<JobReports[Job]>, features: readonly string[]): boolean {
+  if (!answer.ok) return answer.failure.kind === 'no-device';
+  if (!('device' in answer.value)) return false;
+  const { device } = answer.value;
+  return features.some((feature) => !device.features.includes(feature));
 }

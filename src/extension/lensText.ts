@@ -1,4 +1,4 @@
-import type { BenchmarkReport, CaseVerdict, Progress } from '../lab/contract.js';
+import type { BenchmarkReport, CaseVerdict, CompareReport, Progress } from '../lab/contract.js';
 import type { TensorVerdict } from '../core/numerics/verdict.js';
 import type { Job } from '../lab/panel.js';
 import type { KernelRecord } from './record.js';
@@ -53,16 +53,22 @@ export function resultText(record: KernelRecord, hash: string, t: Translate): st
     return stamp(ran, run.report.hash === hash, t);
   }
   if (compare !== null && !compare.report.passed) {
-    return stamp(`✗ ${shorten(compare.report.sentence)}`, compare.report.hash === hash, t);
+    const wrong = `✗ ${shorten(compare.report.sentence)}`;
+    return stamp(withRunner(wrong, compare.report, t), compare.report.hash === hash, t);
   }
   // A time of another source than the verdict's would say that this one is as fast.
   const timed = benchmark !== null && (compare === null || benchmark.report.hash === compare.report.hash);
   const verdict = compare?.report ?? null;
   const cases = verdict?.cases ?? (timed ? [benchmark.report.verdict] : []);
   if (cases.length === 0) return t('not compared yet');
-  const right = `✓ ${rightText(cases, t)}`;
+  const right = withRunner(`✓ ${rightText(cases, t)}`, verdict, t);
   const text = timed ? `${right} · ${formatTiming(benchmark.report, t)}` : right;
   return stamp(text, (verdict ?? benchmark?.report)?.hash === hash, t);
+}
+
+/** A verdict with who ran the kernel, where that was no GPU. */
+function withRunner(text: string, report: CompareReport | null, t: Translate): string {
+  return report?.device.host === 'simulator' ? t('{0} · on the simulator, no GPU', text) : text;
 }
 
 /** The last job's failure, unless that was one of the simulator: it says nothing of what the kernel does on the GPU. */

@@ -2,8 +2,9 @@ import { spreadOf } from '../core/numerics/statistics.js';
 import { measure } from '../gpu/timing.js';
 import type { BenchmarkReport, CaseOverride, KernelSource } from './contract.js';
 import { LabFault, unwrap } from './failure.js';
+import { sameBits } from './judge.js';
 import { chosenCase, readyKernel } from './prepare.js';
-import { sameBits, withVerifiedCase, type VerifiedCase } from './verify.js';
+import { withVerifiedCase, type VerifiedCase } from './verify.js';
 import { breathe, type Bench } from './workbench.js';
 
 /**

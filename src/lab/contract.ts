@@ -10,15 +10,15 @@ import type { RecordedValue } from '../core/simulator/trace.js';
 /** Version of everything on this page and of the CLI's JSON. Raise it with any change that breaks a reader. */
 export const schemaVersion = 1;
 
-/** The GPU a lab runs on, as the browser or Dawn describes it. */
+/** What a lab runs kernels on: a GPU as the browser or Dawn describes it, or the simulator. */
 export interface DeviceInfo {
   readonly vendor: string;
   readonly architecture: string;
   readonly description: string;
   readonly device: string;
-  /** A software adapter: right for comparisons, never for headline speeds. */
+  /** A software adapter, or the simulator: right for comparisons, never for headline speeds. */
   readonly software: boolean;
-  readonly host: 'webview' | 'native';
+  readonly host: 'webview' | 'native' | 'simulator';
   readonly features: readonly string[];
   /** The adapter's own limits by name. */
   readonly limits: Readonly<Record<string, number>>;
@@ -245,6 +245,16 @@ export interface LabMethods {
     kernel: KernelSource;
     override: CaseOverride | null;
     seed: number;
+  }) => Promise<Outcome<CompareReport>>;
+  /**
+   * The same on the simulator, where all workgroups run. Needs no GPU. Without an override an own shape that is too large
+   * is made smaller. `subgroupSize` is 4 to 128, a power of two.
+   */
+  compareSimulated: (params: {
+    kernel: KernelSource;
+    override: CaseOverride | null;
+    seed: number;
+    subgroupSize: number;
   }) => Promise<Outcome<CompareReport>>;
   benchmark: (params: {
     kernel: KernelSource;

@@ -1,8 +1,7 @@
 import type { CaseHazards, Hazard } from '../core/analysis/hazard.js';
 import { subgroupSizeHazards, subgroupUse, type SubgroupRun } from '../core/analysis/hazard-subgroups.js';
 import { findHazards, mergeHazards } from '../core/analysis/hazards.js';
-import { completeOptions, completeShape } from '../core/attention/catalogue.js';
-import type { Mechanism, Shape } from '../core/attention/mechanism.js';
+import type { Mechanism } from '../core/attention/mechanism.js';
 import type { KernelCase } from '../core/kernel/model.js';
 import { planKernel } from '../core/kernel/plan.js';
 import type { Simulation } from '../core/simulator/trace.js';
@@ -10,6 +9,7 @@ import type { HazardReport, Progress } from './contract.js';
 import { chosenCase, planCase, type ReadyKernel } from './prepare.js';
 import { contextOf, inputsOf, simulateCase, type CompiledCase, type TaskCase } from './simulation.js';
 import type { SimulatorTask } from './simulator.js';
+import { smallEnough } from './smaller-case.js';
 import { everyResult, everyWorkgroup } from './workgroup-choice.js';
 
 type HazardTask = Extract<SimulatorTask, { readonly kind: 'hazards' }>;
@@ -35,7 +35,7 @@ const subgroupCases = 2;
  */
 export function hazardCases(ready: ReadyKernel, { override }: HazardTask): readonly TaskCase[] {
   const chosen = chosenCase(ready, override);
-  const own = override ? chosen : smallEnough(ready, chosen);
+  const own = override ? chosen : smallEnough(ready, chosen, caseFlops);
   const first: TaskCase = { theCase: own, plan: planCase(ready, own), recording };
   if (override) return [first];
   const { computation, kernel, mechanism } = ready;
@@ -70,36 +70,6 @@ function variantOf({ options: specs }: Mechanism, { shape, options }: KernelCase
   const switches = specs.flatMap(({ name, kind }) => (kind === 'number' ? [] : [options[name]]));
   const { seqlen = 1, seqlenK = seqlen, heads = 1, headsKv = heads } = shape;
   return JSON.stringify([switches, Math.sign(seqlenK - seqlen), headsKv < heads]);
-}
-
-/**
- * A case that is cheap enough to run whole: one batch, few heads, and then ever shorter sequences, as far as the kernel
- * takes these sizes in. The shapes of heads stay: tiles depend on them.
- */
-function smallEnough({ kernel, mechanism, computation }: ReadyKernel, given: KernelCase): KernelCase {
-  if (computation.flops(given.shape, given.options) <= caseFlops) return given;
-  const taken = (name: string): boolean => kernel.takes.has(name);
-  let shape: Shape = given.shape;
-  const tryShape = (change: Readonly<Record<string, number>>): boolean => {
-    const kept = Object.fromEntries(
-      Object.entries(change).filter(([name]) => taken(name) && shape[name] !== undefined),
-    );
-    const smaller = completeShape(mechanism, { ...shape, ...kept });
-    if (mechanism.validate(smaller, completeOptions(mechanism, smaller, given.options)) !== null) return false;
-    const changed = Object.keys(kept).some((name) => kept[name] !== shape[name]);
-    shape = smaller;
-    return changed;
-  };
-  tryShape({ batch: 1 });
-  const { heads = 1, headsKv = heads } = shape;
-  if (heads > 2) tryShape({ heads: (2 * heads) / headsKv, headsKv: Math.min(2, headsKv) });
-  while (computation.flops(shape, given.options) > caseFlops) {
-    const { seqlen = 1, seqlenK = seqlen } = shape;
-    // An odd rest shows what a whole number of tiles hides.
-    const half = (size: number): number => Math.max(1, (size >> 1) | 1);
-    if (seqlen <= 33 || !tryShape({ seqlen: half(seqlen), seqlenK: half(seqlenK) })) break;
-  }
-  return { name: 'own shape, made smaller', shape, options: given.options };
 }
 
 /** Simulates the cases, every workgroup logged, and lists the hazards they show, each pair of places once. */

@@ -50,7 +50,7 @@ const compilationMs = 180_000;
 export function createLab(
   acquireDevice: () => Promise<GpuResult<OpenDevice>>,
   simulator: SimulatorHost,
-  host: DeviceInfo['host'],
+  host: 'webview' | 'native',
   settings: Partial<LabSettings> = {},
 ): Lab {
   const { timeoutMs, referenceBudget, abandon } = { ...defaults, ...settings };
@@ -92,6 +92,8 @@ export function createLab(
       job(context, (bench) => benchmark(bench, kernel, override, seed)),
     verify: (params, context) => job(context, (bench) => verifyGiven(bench, params)),
     trace: (params, context) => inTurn(() => simulator.perform({ kind: 'trace', ...params }, context)),
+    compareSimulated: (params, context) =>
+      inTurn(() => simulator.perform({ kind: 'compareSimulated', ...params }, context)),
     hazards: (params, context) => inTurn(() => simulator.perform({ kind: 'hazards', ...params }, context)),
     values: (params, context) => inTurn(() => simulator.perform({ kind: 'values', ...params }, context)),
     dispose: () => session.discard(),

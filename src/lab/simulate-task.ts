@@ -2,6 +2,7 @@ import type { Diagnostic } from '../core/diagnostic.js';
 import { compileSimulation, type CompiledSimulation } from '../core/simulator/compile.js';
 import { throwIfCancelled } from '../gpu/wait.js';
 import type { CallContext } from './channel.js';
+import { comparisonCases, reportComparison } from './compare-simulated.js';
 import type { Outcome, Progress } from './contract.js';
 import { invalidKernel, outcome } from './failure.js';
 import { hazardCases, reportHazards } from './hazards.js';
@@ -32,6 +33,8 @@ function casesOf(task: SimulatorTask, ready: ReadyKernel): readonly TaskCase[] {
       return hazardCases(ready, task);
     case 'values':
       return valuesCases(ready, task);
+    case 'compareSimulated':
+      return comparisonCases(ready, task);
   }
 }
 
@@ -82,6 +85,8 @@ function reportOf(
       return reportHazards(task, cases);
     case 'values':
       return reportValues(task, cases);
+    case 'compareSimulated':
+      return reportComparison(task, cases);
   }
 }
 

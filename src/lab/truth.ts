@@ -23,19 +23,38 @@ export function storedInputs(plan: Plan, given: Inputs): Inputs {
   return inputs;
 }
 
-/** Generates the inputs of a case from a seed and calculates what they must lead to. */
-export async function calculateTruth(
-  bench: Bench,
+/**
+ * Generates the inputs of a case from a seed and calculates what they must lead to; yields between its steps, each of
+ * which may take a while. Rows are sampled where a reference would cost more than `budget` multiply-adds.
+ */
+export function* truthSteps(
   computation: Computation,
   { shape, options }: KernelCase,
   plan: Plan,
   seed: number,
-): Promise<Truth> {
+  budget: number,
+): Generator<void, Truth> {
   const inputs = storedInputs(plan, computation.generate(shape, options, seed));
-  await breathe(bench);
-  const reference = computation.reference(inputs, shape, options, 'f64', bench.referenceBudget);
-  await breathe(bench);
-  const baseline = computation.reference(inputs, shape, options, 'f32', bench.referenceBudget);
-  await breathe(bench);
+  yield;
+  const reference = computation.reference(inputs, shape, options, 'f64', budget);
+  yield;
+  const baseline = computation.reference(inputs, shape, options, 'f32', budget);
+  yield;
   return { inputs, reference, baseline };
+}
+
+/** The truth of a case, with room for the host's other work between its steps. */
+export async function calculateTruth(
+  bench: Bench,
+  computation: Computation,
+  theCase: KernelCase,
+  plan: Plan,
+  seed: number,
+): Promise<Truth> {
+  const steps = truthSteps(computation, theCase, plan, seed, bench.referenceBudget);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+    await breathe(bench);
+  }
 }

@@ -1,11 +1,10 @@
 import type { KernelCase, Plan } from '../core/kernel/model.js';
-import { packTensor, unpackTensor } from '../core/kernel/tensor.js';
-import { judgeTensor } from '../core/numerics/compare.js';
-import type { TensorVerdict } from '../core/numerics/verdict.js';
+import { packTensor } from '../core/kernel/tensor.js';
 import { compile } from '../gpu/compile.js';
 import { load, type LoadedKernel, type OutputBytes } from '../gpu/run.js';
 import type { CaseVerdict, LabFailure } from './contract.js';
 import { toFailure, unwrap } from './failure.js';
+import { failedCase, judgeCase, sameBits } from './judge.js';
 import { planCase, type ReadyKernel } from './prepare.js';
 import { calculateTruth, type Truth } from './truth.js';
 import { breathe, type Bench } from './workbench.js';
@@ -56,13 +55,9 @@ export async function withVerifiedCase<T>(
     await breathe(bench);
     const outputs = unwrap(await loaded.run(bench.patience));
     await breathe(bench);
-    const repeatable = sameBits(first, outputs);
-    const tensors = judgeOutputs(ready, truth, outputs, withMaps);
-    const sampled = Object.values(truth.reference).some(({ rows }) => rows !== null);
-    const passed = repeatable && tensors.every((tensor) => tensor.passed);
-    const sentence = caseSentence(tensors, repeatable);
-    const { name, shape, options } = theCase;
-    const verdict = { name, shape, options, passed, sentence, tensors, failure: null, sampled, repeatable };
+    const race = 'Two runs on the same inputs gave different bits: the kernel has a race.';
+    const run = { outputs, repeatable: sameBits(first, outputs), race };
+    const verdict = judgeCase(ready, theCase, truth, run, withMaps);
     return await next({ verdict, plan, loaded, outputs });
   } finally {
     loaded.dispose();
@@ -82,48 +77,11 @@ export async function verifyCase(
   } catch (error) {
     const failure = toFailure(error);
     if (endsJob(failure)) throw error;
-    const { name, shape, options } = theCase;
-    const sentence = failure.message;
-    return { name, shape, options, passed: false, sentence, tensors: [], failure, sampled: false, repeatable: null };
+    return failedCase(theCase, failure);
   }
 }
 
 /** True for failures after which the other cases cannot be run, or would fail alike. */
 function endsJob({ kind }: LabFailure): boolean {
   return kind === 'cancelled' || kind === 'timeout' || kind === 'device-lost' || kind === 'compile-error';
-}
-
-/** True where two runs left the same bits in every output. */
-export function sameBits(first: readonly OutputBytes[], second: readonly OutputBytes[]): boolean {
-  return first.every(({ bytes }, at) => {
-    const other = second[at]!.bytes;
-    return bytes.length === other.length && bytes.every((byte, index) => byte === other[index]);
-  });
-}
-
-function judgeOutputs(
-  { computation }: ReadyKernel,
-  truth: Truth,
-  outputs: readonly OutputBytes[],
-  withMap: boolean,
-): TensorVerdict[] {
-  return outputs.flatMap(({ planned, bytes, guardsTouched }) => {
-    const { content } = planned;
-    if (content.kind !== 'tensor') return [];
-    const spec = computation.tensors.find(({ name }) => name === content.tensor);
-    const reference = truth.reference[content.tensor];
-    const baseline = truth.baseline[content.tensor];
-    if (!spec || !reference || !baseline) return [];
-    const { values, states } = unpackTensor(content.view, bytes);
-    const { direction } = computation;
-    const { format } = content.view;
-    return judgeTensor({ spec, direction, format, reference, baseline, values, states, guardsTouched, withMap });
-  });
-}
-
-function caseSentence(tensors: readonly TensorVerdict[], repeatable: boolean): string {
-  const wrong = tensors.filter(({ passed }) => !passed);
-  const race = 'Two runs on the same inputs gave different bits: the kernel has a race.';
-  if (!repeatable) return [race, ...wrong.map(({ sentence }) => sentence)].join(' ');
-  return (wrong.length > 0 ? wrong : tensors).map(({ sentence }) => sentence).join(' ');
 }

@@ -95,11 +95,12 @@ export function everyWorkgroup(plan: Plan): readonly PassRequest[] {
 }
 
 /** Every workgroup of each pass, with no log but the first one's: for what the kernel leaves in its buffers. */
-export function everyResult(plan: Plan): readonly PassRequest[] {
-  return plan.passes.map((pass) => ({
-    logged: [0],
-    others: () => ({ followed: Array.from({ length: countOf(pass) - 1 }, (_, index) => index + 1), counted: [] }),
-  }));
+export function everyResult(plan: Plan, order: 'ascending' | 'descending' = 'ascending'): readonly PassRequest[] {
+  return plan.passes.map((pass) => {
+    const all = Array.from({ length: countOf(pass) }, (_, index) => index);
+    const [first, ...followed] = order === 'ascending' ? all : all.reverse();
+    return { logged: [first!], others: () => ({ followed, counted: [] }) };
+  });
 }
 
 /** The linear index of a workgroup, x fastest; throws `invalid-kernel` where the pass has no such workgroup. */

@@ -56,6 +56,7 @@ export function observed(lab: Handlers<LabMethods>, show: (progress: Progress | 
     verify: lab.verify,
     run: (params, context) => ending(lab.run(params, watching(context))),
     compare: (params, context) => ending(lab.compare(params, watching(context))),
+    compareSimulated: (params, context) => ending(lab.compareSimulated(params, watching(context))),
     benchmark: (params, context) => ending(lab.benchmark(params, watching(context))),
     trace: (params, context) => ending(lab.trace(params, watching(context))),
     hazards: (params, context) => ending(lab.hazards(params, watching(context))),

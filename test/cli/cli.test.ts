@@ -77,6 +77,8 @@ describe('the command line without a device', () => {
     [['trace', path('good.wgsl'), '--workgroups', 'mein:0,0,0'], /no pass "mein"\. It has main/],
     [['trace', path('good.wgsl'), '--subgroup-size', '12'], /must be 4, 8, 16, 32, 64 or 128/],
     [['trace', folder], /takes one kernel/],
+    [['compare', path('good.wgsl'), '--device', 'abacus'], /must be gpu or simulator/],
+    [['compare', path('good.wgsl'), '--subgroup-size', '8'], /add --device simulator/],
     [['hazards', path('good.wgsl'), '--seed', '1'], /unknown option/],
   ])('ends with 2 when called as %j', async (args, words) => {
     const { code, stderr, stdout } = await tilescope(args);
@@ -170,10 +172,24 @@ describe('the command line without a device', () => {
     expect(hazard!.place).toMatch(new RegExp(`^${hazard!.line}:\\d+$`));
   });
 
+  it('compares on the simulator where there is no adapter, and says that it was no GPU', async () => {
+    const simulator = ['--device', 'simulator'];
+    const right = await tilescope(['compare', path('good.wgsl'), ...simulator, '--subgroup-size', '8'], nothing);
+    expect(right.code).toBe(0);
+    expect(right.stdout).toMatch(/^Adapter: Simulator, no GPU, subgroups of 8$/m);
+    expect(right.stdout).toMatch(/Right in all 3 cases\./);
+    const wrong = await tilescope(['compare', join(folder, '{good,twice}.wgsl'), ...simulator, '--json'], nothing);
+    expect(wrong.code).toBe(1);
+    const { adapter, results } = JSON.parse(wrong.stdout) as { adapter: object; results: { passed: boolean }[] };
+    expect(adapter).toMatchObject({ simulated: true });
+    expect(results.map(({ passed }) => passed)).toEqual([true, true, true, false, false, false]);
+  });
+
   it('ends with 3 where no adapter can be had', async () => {
     for (const args of [['device'], ['compare', path('good.wgsl')], ['bench', path('good.wgsl')]]) {
       const { code, stdout, stderr } = await tilescope(args, nothing);
       expect(stdout + stderr).toMatch(/no adapter/);
+      expect(stderr.includes('--device simulator')).toBe(args[0] === 'compare');
       expect(code).toBe(3);
     }
   });
@@ -235,7 +251,7 @@ describe.skipIf(!open)('the command line on a device', () => {
     const [result] = results;
     expect(result!.gpuTimeNs.median).toBeGreaterThan(0);
     expect(result!.gpuTimeNs.samples.length).toBeGreaterThanOrEqual(5);
-    expect(Object.keys(result!.adapter)).toEqual(['vendor', 'architecture', 'description', 'software']);
+    expect(Object.keys(result!.adapter)).toEqual(['vendor', 'architecture', 'description', 'software', 'simulated']);
     expect(result).toMatchObject({ kernel: path('good.wgsl'), shape: { seqlen: 9 }, compulsoryBytes: 1152 });
 
     const wrong = await tilescope(['bench', path('twice.wgsl')]);

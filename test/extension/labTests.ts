@@ -44,6 +44,15 @@ export const labTests: readonly HostTest[] = [
     assert.equal(wrong.passed, false);
     await lensLike(document, /^✗ /);
   }),
+  hostTest('a kernel that the GPU lacks a feature for is compared on the simulator, and the lens says so', async () => {
+    const { device } = await compare(await openKernel(await smallKernel()));
+    const text = await smallKernel();
+    const report = await compare(await openKernel(text.replace('struct Params {', 'enable f16;\nstruct Params {')));
+    assert.equal(report.passed, true, report.sentence);
+    const onGpu = device.features.includes('shader-f16');
+    assert.equal(report.device.host, onGpu ? device.host : 'simulator');
+    if (!onGpu) await lensLike(vscode.window.activeTextEditor!.document, /^✓ right .* on the simulator, no GPU$/);
+  }),
   hostTest("the driver's findings appear while the lab is open, and go away with the mistake", async () => {
     const document = await openKernel(await smallKernel());
     await vscode.commands.executeCommand('tilescope.openLab', document.uri);

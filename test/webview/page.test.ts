@@ -89,6 +89,16 @@ describe('a running job', () => {
 });
 
 describe('the Compare tab', () => {
+  it("says plainly where a verdict is the simulator's", async () => {
+    const page = await open('right');
+    expect(await page.locator('.inline-note').count()).toBe(0);
+    const report = compareReport(false);
+    const device = { ...report.device, host: 'simulator', software: true, subgroupMinSize: 32 } as const;
+    await show(page, { compare: kept({ ...report, device }) });
+    expect(await page.locator('.inline-note').innerText()).toMatch(/^Judged on the simulator: there is no GPU here/);
+    expect(await page.locator('.machine').innerText()).toMatch(/^Simulator, no GPU\s+subgroups of 32\s+source/);
+  });
+
   it('says the verdict first, then lists the cases and the numbers with their bounds', async () => {
     const page = await open('wrong');
     expect(await page.locator('.header-word').innerText()).toBe('wrong');

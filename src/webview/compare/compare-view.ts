@@ -27,6 +27,7 @@ export function compareView(snapshot: PanelSnapshot, state: PageState, actions: 
       <span>${report.sentence}</span>
       ${kept.stale ? staleBadge() : nothing}
     </p>
+    ${report.device.host === 'simulator' ? simulatorNote() : nothing}
     <div class="split">
       <div class="split-main">
         ${
@@ -67,6 +68,15 @@ export function compareView(snapshot: PanelSnapshot, state: PageState, actions: 
       </div>
     </div>
   </div>`;
+}
+
+function simulatorNote(): TemplateResult {
+  return html`<p class="inline-note">
+    ${codicon('info')}
+    <span>
+      ${t('Judged on the simulator: there is no GPU here that can run this kernel. Its numbers are right or wrong as anywhere; what a driver makes of it, and how fast it is, stays open.')}
+    </span>
+  </p>`;
 }
 
 function charts(tensor: TensorVerdict, selection: Selection, actions: Actions): TemplateResult {

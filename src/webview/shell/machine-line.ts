@@ -15,7 +15,7 @@ export function machineLine(snapshot: PanelSnapshot): TemplateResult {
     ${codicon('vm')}
     <span class="machine-part machine-adapter">${device ? adapterName(device) : t('no GPU opened yet')}</span>
     ${
-      device?.software
+      device?.software && device.host !== 'simulator'
         ? html`<span
             class="badge badge-software"
             title=${t('Runs on the CPU: right for comparisons, never for headline speeds.')}
@@ -23,18 +23,26 @@ export function machineLine(snapshot: PanelSnapshot): TemplateResult {
           >`
         : nothing
     }
-    ${
-      device
-        ? html`<span class="machine-part">${device.host === 'webview' ? t('webview WebGPU') : t('native Dawn')}</span>`
-        : nothing
-    }
+    ${device ? html`<span class="machine-part">${hostName(device)}</span>` : nothing}
     ${hash === null ? nothing : html`<span class="machine-part">${t('source')} <span class="mono">${hash.slice(0, 8)}</span></span>`}
     ${kept ? html`<span class="machine-part"><time>${formatClock(kept.at)}</time></span>` : nothing}
   </footer>`;
 }
 
+function hostName({ host, subgroupMinSize }: DeviceInfo): string {
+  switch (host) {
+    case 'webview':
+      return t('webview WebGPU');
+    case 'native':
+      return t('native Dawn');
+    case 'simulator':
+      return t('subgroups of {0}', subgroupMinSize ?? 0);
+  }
+}
+
 /** The adapter as people know it: its description where it has one, else vendor and architecture. */
 export function adapterName(device: DeviceInfo): string {
+  if (device.host === 'simulator') return t('Simulator, no GPU');
   const names = [device.vendor, device.architecture].filter((part) => part !== '').join(' ');
   const said = device.description !== '' ? device.description : device.device;
   if (said === '') return names === '' ? t('unnamed adapter') : names;

@@ -120,6 +120,14 @@ describe('the result lens', () => {
     );
   });
 
+  it("says where a verdict is the simulator's", () => {
+    const simulator = { ...device, host: 'simulator', software: true } as const;
+    const right = compared('h1', { device: simulator });
+    expect(text({ compare: right })).toBe('✓ right (RMS 2.1e-7 ≤ 6.0e-7) · on the simulator, no GPU');
+    const wrong = compared('h1', { device: simulator, passed: false, sentence: 'Wrong.' });
+    expect(text({ compare: wrong })).toBe('✗ Wrong. · on the simulator, no GPU');
+  });
+
   it('puts results of an earlier text in brackets', () => {
     expect(text({ compare: compared('h1'), benchmark: measured('h1') }, 'h2')).toBe(
       '[✓ right (RMS 2.1e-7 ≤ 6.0e-7) · 1.84 ms ±2 %] stale',
