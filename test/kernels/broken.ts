@@ -2,6 +2,7 @@ import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/
 import { lightning1, lightning2, lightningBackward, lightningDecode } from './broken/lightning.js';
 import { leftProduct, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
+import { newtonSchulz } from './broken/newton-schulz.js';
 import { flash, naive } from './broken/softmax.js';
 
 /** A built-in kernel, below `shaders/`, with one mistake in it. */
@@ -27,4 +28,5 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('gated-linear/simple.wgsl', gatedSimple),
   ...inFile('gated-linear/decode.wgsl', gatedDecode),
   ...inFile('gated-linear/backward.wgsl', gatedBackward),
+  ...inFile('newton-schulz/newton-schulz.wgsl', newtonSchulz),
 ];

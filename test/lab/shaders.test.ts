@@ -25,8 +25,10 @@ describe.skipIf(!device)('the kernels that come along', () => {
       expect(cases.filter(({ passed }) => !passed).map((wrong) => `${wrong.name}: ${wrong.sentence}`)).toEqual([]);
       // A grid that has shrunk to nothing proves nothing.
       expect(cases.length).toBeGreaterThanOrEqual(15);
-      const worst = Math.max(...cases.flatMap(({ tensors }) => tensors.map(({ rmsRatio }) => rmsRatio ?? Infinity)));
-      expect(worst).toBeLessThan(5e-6);
+      const tensors = cases.flatMap((theCase) => theCase.tensors);
+      // Only where the mathematics amplifies rounding errors does a bound of 1e-3 stand, and then a quarter of it is used.
+      const near = tensors.filter(({ rmsRatio, bound }) => (rmsRatio ?? Infinity) >= (bound < 1e-3 ? 5e-6 : bound / 4));
+      expect(near.map(({ sentence }) => sentence)).toEqual([]);
     },
     480_000,
   );

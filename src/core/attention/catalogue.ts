@@ -2,6 +2,7 @@ import { gatedLinearAttention } from './gated-linear-attention.js';
 import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
+import { newtonSchulzIteration } from './newton-schulz.js';
 import { elementCount, tensorDims } from './sizes.js';
 import { softmaxAttention } from './softmax-attention.js';
 
@@ -11,6 +12,7 @@ export const mechanisms: readonly Mechanism[] = [
   linearAttention,
   lightningAttention,
   gatedLinearAttention,
+  newtonSchulzIteration,
 ];
 
 /** The mechanism of an id, or null where there is none. */

@@ -68,6 +68,8 @@ export interface ReferenceTensor {
   readonly values: Float64Array | Float32Array;
   /** Rows (indices into the computed rows) whose elements must match the reference bit by bit: zero or -infinity. */
   readonly exactRows: Uint32Array | null;
+  /** The bound for these inputs, where it is not the tensor's own (matrices without full rank, say). */
+  readonly tolerance?: Tolerance;
 }
 
 /** One case of a shape grid: sizes and options that differ from the defaults, and what it is there to catch. */

@@ -1,6 +1,7 @@
 import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention.js';
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
+import { newtonSchulzTemplate } from './templates/newton-schulz.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
 
 const templates: ReadonlyMap<string, string> = new Map([
@@ -8,6 +9,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['linear-attention', linearAttentionTemplate],
   ['lightning-attention', lightningAttentionTemplate],
   ['gated-linear-attention', gatedLinearAttentionTemplate],
+  ['newton-schulz', newtonSchulzTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -50,10 +50,10 @@ interface Bounds {
 }
 
 function boundsOf(question: Question, sums: ErrorSums, naiveMax: number): Bounds {
-  const { spec, direction, format } = question;
+  const { spec, reference, direction, format } = question;
   const size = Math.max(1, sums.maxReference);
   const escape = 1e-6 * size;
-  const given: Tolerance = spec.tolerance ?? { kind: 'ratio', bound: 2e-5 };
+  const given: Tolerance = reference.tolerance ?? spec.tolerance ?? { kind: 'ratio', bound: 2e-5 };
   const half = direction === 'backward' ? float16.backward : float16.forward;
   if (given.kind === 'absolute') {
     const bound = format === 'f32' ? given.bound : half.bound * size;

@@ -19,6 +19,7 @@ describe('the catalogue', () => {
       'linear-attention',
       'lightning-attention',
       'gated-linear-attention',
+      'newton-schulz',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
@@ -134,23 +135,25 @@ describe('shape grids', () => {
       for (const { name, shape: given, options: chosen } of grid) {
         const shape = completeShape(mechanism, given);
         expect(mechanism.validate(shape, completeOptions(mechanism, shape, chosen)), name).toBeNull();
-        expect(elementCount(tensorDims(['batch', 'heads', 'seqlen', 'headDim'], shape)), name).toBeLessThanOrEqual(
-          20_000,
-        );
-        for (const width of [shape.headDim!, shape.headDimV!]) {
+        const [largest] = mechanism.computations[0]!.tensors.map(({ dims }) =>
+          elementCount(tensorDims(dims, shape)),
+        ).sort((a, b) => b - a);
+        expect(largest, name).toBeLessThanOrEqual(30_000);
+        for (const width of [shape.headDim, shape.headDimV].filter((size) => size !== undefined)) {
           expect(width % 4).toBe(0);
           expect(width).toBeLessThanOrEqual(128);
         }
       }
     });
 
-    for (const direction of ['forward', 'backward'] as const) {
+    for (const { direction } of mechanism.computations) {
       it(`${mechanism.id} ${direction}: the naive float32 algorithm stays far inside every bound`, () => {
         for (const { name, shape, options } of grid) {
           const { computation, inputs, run } = bench(mechanism.id, direction, shape, options);
           const [truth, naive] = [run(inputs), run(inputs, 'f32')];
           for (const [tensor, { values }] of Object.entries(truth)) {
             const spec = computation.tensors.find((candidate) => candidate.name === tensor)!;
+            const tolerance = truth[tensor]!.tolerance ?? spec.tolerance!;
             let error = 0;
             let size = 0;
             let largest = 0;
@@ -161,8 +164,8 @@ describe('shape grids', () => {
               size += value * value;
               largest = Math.max(largest, Math.abs(off));
             });
-            const within = spec.tolerance!.kind === 'absolute' ? largest : Math.sqrt(error / (size + 1e-30));
-            if (largest > 1e-7) expect(within, `${name}: ${tensor}`).toBeLessThan(spec.tolerance!.bound / 5);
+            const within = tolerance.kind === 'absolute' ? largest : Math.sqrt(error / (size + 1e-30));
+            if (largest > 1e-7) expect(within, `${name}: ${tensor}`).toBeLessThan(tolerance.bound / 5);
           }
         }
       });
@@ -226,7 +229,7 @@ describe('sampling beyond a budget', () => {
   }
 
   it('computes whole heads of a backward pass, the first and the last at least', () => {
-    for (const { id } of mechanisms) {
+    for (const { id } of mechanisms.filter((mechanism) => findComputation(mechanism, 'backward') !== null)) {
       const { inputs, run } = bench(id, 'backward', { heads: 4, seqlen: 10, headDim: 4 }, {});
       const full = run(inputs);
       const sampled = run(inputs, 'f64', 1);
