@@ -8,4 +8,6 @@ export interface Mistake {
   readonly caughtBy: string;
   /** What goes wrong. */
   readonly why: string;
+  /** Why the simulator cannot show it, where it cannot: it is then tried on the device. */
+  readonly onlyOnDevice?: string;
 }
