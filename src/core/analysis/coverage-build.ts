@@ -1,10 +1,10 @@
 import type { KeyRange } from '../attention/mechanism.js';
-import { sizesOf, type Sizes } from '../attention/sizes.js';
 import { toBase64 } from '../numerics/base64.js';
 import type { AnalysisContext } from './context.js';
 import { cellStates, type Coverage } from './coverage.js';
 import { VisitCounter, type RowVisits } from './coverage-count.js';
 import { coverageSentence } from './coverage-sentence.js';
+import type { PairSizes } from './pair-sizes.js';
 import type { ProvenanceRecorder } from './provenance.js';
 
 /** Most cells of all maps together, so that a trace stays small enough to send and to keep. */
@@ -35,7 +35,7 @@ function followedWorkgroups(provenance: ProvenanceRecorder, passes: number): rea
 interface Survey {
   readonly provenance: ProvenanceRecorder;
   readonly counter: VisitCounter;
-  readonly sizes: Sizes;
+  readonly sizes: PairSizes;
   readonly range: (query: number) => KeyRange;
   readonly cellQueries: number;
   readonly cellKeys: number;
@@ -58,7 +58,7 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
   const { provenance, plan, simulation, mechanism } = context;
   const range = mechanism.visibleKeys?.(plan.shape, plan.options);
   if (!provenance || !range || context.computation.direction !== 'forward') return null;
-  const sizes = sizesOf(plan.shape);
+  const { sizes } = provenance.space;
   const followed = followedWorkgroups(provenance, simulation.passes.length);
   const whole = simulation.passes.map(({ workgroups: [x, y, z] }, pass) => followed[pass]!.size === x * y * z);
   const complete = whole.every(Boolean) && !provenance.overflowed;
@@ -70,8 +70,8 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
     counter,
     sizes,
     range,
-    cellQueries: cellSize(sizes.seqlen, side),
-    cellKeys: cellSize(sizes.seqlenK, side),
+    cellQueries: cellSize(sizes.queries, side),
+    cellKeys: cellSize(sizes.keys, side),
     certain: whole.slice(0, -1).every(Boolean) && !provenance.overflowed,
     totals: new Float64Array(Object.keys(cellStates).length),
     firstMissed: null,
@@ -82,8 +82,8 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
     return { plane, batch: Math.floor(plane / sizes.heads), head: plane % sizes.heads, cells };
   });
   const found = {
-    queries: sizes.seqlen,
-    keys: sizes.seqlenK,
+    queries: sizes.queries,
+    keys: sizes.keys,
     planes: maps,
     cellQueries: survey.cellQueries,
     cellKeys: survey.cellKeys,
@@ -110,33 +110,33 @@ function totalsOf(counts: Float64Array): Coverage['totals'] {
   return { required, ...reached, wasted: of('wasted') };
 }
 
-function tracedPlanes(counter: VisitCounter, { batch, heads, seqlen }: Sizes): readonly number[] {
+function tracedPlanes(counter: VisitCounter, { planes, queries }: PairSizes): readonly number[] {
   const isTraced = (plane: number): boolean => {
-    for (let query = 0; query < seqlen; query++) if (counter.isTraced(plane * seqlen + query)) return true;
+    for (let query = 0; query < queries; query++) if (counter.isTraced(plane * queries + query)) return true;
     return false;
   };
-  return Array.from({ length: batch * heads }, (_, plane) => plane).filter(isTraced);
+  return Array.from({ length: planes }, (_, plane) => plane).filter(isTraced);
 }
 
 /** The cells of one plane; counts its pairs on the way. */
 function mapPlane(survey: Survey, plane: number): Uint8Array {
-  const { seqlen, seqlenK } = survey.sizes;
-  const columns = Math.ceil(seqlenK / survey.cellKeys);
-  const cells = new Uint8Array(Math.ceil(seqlen / survey.cellQueries) * columns);
-  const states = new Uint8Array(seqlenK);
-  for (let query = 0; query < seqlen; query++) {
-    const queryRow = plane * seqlen + query;
+  const { queries, keys, queryPlaneOf } = survey.sizes;
+  const columns = Math.ceil(keys / survey.cellKeys);
+  const cells = new Uint8Array(Math.ceil(queries / survey.cellQueries) * columns);
+  const states = new Uint8Array(keys);
+  for (let query = 0; query < queries; query++) {
+    const pairRow = plane * queries + query;
     const range = survey.range(query);
     const { from, to } = range;
-    if (survey.counter.isTraced(queryRow)) {
-      const formed = survey.provenance.formed.row(queryRow);
-      rowStates(survey, formed, survey.counter.visits(queryRow, range), from, to, states);
+    if (survey.counter.isTraced(pairRow)) {
+      const formed = survey.provenance.formed.row(queryPlaneOf(plane) * queries + query);
+      rowStates(survey, formed, survey.counter.visits(pairRow, range), from, to, states);
       count(survey, plane, query, states);
     } else {
       states.fill(cellStates.outside).fill(cellStates.untraced, Math.max(from, 0), Math.max(to, 0));
     }
     const first = Math.floor(query / survey.cellQueries) * columns;
-    for (let key = 0; key < seqlenK; key++) {
+    for (let key = 0; key < keys; key++) {
       const cell = first + Math.floor(key / survey.cellKeys);
       if (gravity[states[key]!]! > gravity[cells[cell]!]!) cells[cell] = states[key]!;
     }
@@ -182,7 +182,7 @@ function count(survey: Survey, plane: number, query: number, states: Uint8Array)
 function balanceOf(
   { simulation }: AnalysisContext,
   provenance: ProvenanceRecorder,
-  { headDim }: Sizes,
+  { headDim }: PairSizes,
 ): Coverage['balance'] {
   return simulation.passes.flatMap(({ logs, workgroups }, pass) =>
     logs.map(({ workgroup, count }) => {

@@ -13,22 +13,22 @@ export interface VisitSizes {
   readonly headDimV: number;
 }
 
-/** Multiply-adds of query rows with sets, by query row: what of `ThroughCounts` belongs to a plane. */
+/** Multiply-adds of pair rows with sets, by pair row: what of `ThroughCounts` belongs to a plane. */
 type ThroughByRow = ReadonlyMap<number, readonly { readonly set: number; readonly count: number }[]>;
 
-/** Sorts the multiply-adds with states by query row. */
+/** Sorts the multiply-adds with states by pair row. */
 function throughByRow(provenance: ProvenanceRecorder): ThroughByRow {
   const rows = new Map<number, { set: number; count: number }[]>();
-  provenance.through.forEach((queryRow, set, count) => {
-    const row = rows.get(queryRow);
+  provenance.through.forEach((pairRow, set, count) => {
+    const row = rows.get(pairRow);
     if (row) row.push({ set, count });
-    else rows.set(queryRow, [{ set, count }]);
+    else rows.set(pairRow, [{ set, count }]);
   });
   return rows;
 }
 
 /**
- * Counts the visits of query rows, one at a time. A visit is headDimV multiply-adds of a weight with a value, or headDim ·
+ * Counts the visits of pair rows, one at a time. A visit is headDimV multiply-adds of a weight with a value, or headDim ·
  * headDimV of a query with a state. Where only a part of the workgroups ran, a query may have been given fewer columns
  * of the output; then most of its pairs agree on a smaller share, which counts as one visit.
  */
@@ -50,19 +50,19 @@ export class VisitCounter {
     this.through = throughByRow(provenance);
   }
 
-  /** Whether a workgroup that ran with provenance worked on the query row. */
-  isTraced(queryRow: number): boolean {
-    return this.complete || this.provenance.used.row(queryRow).length > 0 || this.through.has(queryRow);
+  /** Whether a workgroup that ran with provenance worked on the pair row. */
+  isTraced(pairRow: number): boolean {
+    return this.complete || this.provenance.used.row(pairRow).length > 0 || this.through.has(pairRow);
   }
 
-  /** The visits of a query row that sees the keys [from, to), valid until the next call. */
-  visits(queryRow: number, { from, to }: KeyRange): RowVisits {
+  /** The visits of a pair row that sees the keys [from, to), valid until the next call. */
+  visits(pairRow: number, { from, to }: KeyRange): RowVisits {
     const { byScore, throughState, provenance, sizes } = this;
-    const used = provenance.used.row(queryRow);
+    const used = provenance.used.row(pairRow);
     if (used.length === 0) byScore.fill(0);
     for (let key = 0; key < used.length; key++) byScore[key] = used[key]! / sizes.headDimV;
-    const met = this.through.get(queryRow);
-    if (met) addStates(provenance, met, queryRow, sizes, this.steps, throughState);
+    const met = this.through.get(pairRow);
+    if (met) addStates(provenance, met, pairRow, sizes, this.steps, throughState);
     else throughState.fill(0);
     if (!this.complete) rescale(byScore, throughState, from, to);
     return { byScore, throughState };
@@ -72,12 +72,12 @@ export class VisitCounter {
 function addStates(
   provenance: ProvenanceRecorder,
   met: readonly { readonly set: number; readonly count: number }[],
-  queryRow: number,
+  pairRow: number,
   { headDim, headDimV }: VisitSizes,
   steps: Float64Array,
   visits: Float32Array,
 ): void {
-  const first = provenance.space.keyBase[queryRow]!;
+  const first = provenance.space.valueBase[pairRow]!;
   steps.fill(0);
   for (const { set, count } of met) {
     for (const { from, to, times } of provenance.sets.runs(set)) {

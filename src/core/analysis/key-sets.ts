@@ -1,7 +1,7 @@
 /** What a set sums: products k vᵀ (a state), or keys alone (a denominator). */
 export type KeySetKind = 'state' | 'keySum';
 
-/** Keys [from, to) that a sum holds `times` times; rows of keys over all planes. */
+/** Keys [from, to) that a sum holds `times` times: value rows over all planes for a state, key rows for a sum of keys. */
 export interface KeyRun {
   readonly from: number;
   readonly to: number;
@@ -36,11 +36,11 @@ export class KeySets {
   private readonly memoB = new Int32Array(memoSize);
   private readonly memoSum = new Int32Array(memoSize);
 
-  constructor(keyRows: number) {
-    this.singles = { state: new Int32Array(keyRows), keySum: new Int32Array(keyRows) };
+  constructor(valueRows: number, keyRows: number) {
+    this.singles = { state: new Int32Array(valueRows), keySum: new Int32Array(keyRows) };
   }
 
-  /** The set of one key row. */
+  /** The set of one row. */
   single(kind: KeySetKind, row: number): number {
     const ids = this.singles[kind];
     const known = ids[row]!;

@@ -2,7 +2,6 @@ import { elementCount } from '../attention/sizes.js';
 import type { PlannedBuffer } from '../kernel/model.js';
 import type { AnalysisContext } from './context.js';
 import type { TensorTraffic } from './ledger.js';
-import { followedTensors } from './tag-space.js';
 import type { SiteTraffic } from './traffic-sites.js';
 import type { Touches } from './traffic-touch.js';
 
@@ -68,9 +67,8 @@ function stagedBytes(
   index: number,
   reads: readonly SiteTraffic[],
 ): number {
-  const name = contentName(plan.buffers[index]!);
-  const tensor = followedTensors.find((followed) => followed === name);
-  if (!provenance || tensor === undefined) return 0;
+  if (!provenance) return 0;
+  const tensor = contentName(plan.buffers[index]!);
   return sumOf(simulation.passes.entries(), ([pass, { sites, siteCounts, counted }]) => {
     const followedBytes = sumOf(sites.entries(), ([at, { kind, buffer, bytes }]) =>
       kind === 'read' && buffer === index ? (siteCounts[at]! - counted.siteCounts[at]!) * bytes : 0,

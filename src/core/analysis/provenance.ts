@@ -5,7 +5,7 @@ import { heldContents } from './held-contents.js';
 import { KeySets } from './key-sets.js';
 import { PairCounts, ThroughCounts } from './pair-counts.js';
 import { WorkgroupRecord, type PairTile } from './step-record.js';
-import { followedTensors, tagSpace, type FollowedTensor, type TagSpace } from './tag-space.js';
+import { tagSpace, type TagSpace } from './tag-space.js';
 
 /** Workgroups of a pass whose steps are kept one by one, and those whose workgroup memory is looked at after each. */
 const mostDetailed = 256;
@@ -15,18 +15,21 @@ const mostHeld = 32;
 export interface ProvenanceRecorder extends Provenance {
   readonly space: TagSpace;
   readonly sets: KeySets;
-  /** Multiply-adds q · k of each pair (headDim of them are one score). */
+  /** Multiply-adds q · k of each pair (headDim of them are one score), by query row. */
   readonly formed: PairCounts;
-  /** Multiply-adds of each pair's weight with the values of its key (headDimV of them are one use). */
+  /** Multiply-adds of each pair's weight with the values of its key (headDimV of them are one use), by pair row. */
   readonly used: PairCounts;
-  /** Multiply-adds of query rows with states (headDim · headDimV of them are one visit of each key in the state). */
+  /** Multiply-adds of pair rows with states (headDim · headDimV of them are one visit of each key in the state). */
   readonly through: ThroughCounts;
   /** The workgroups that ran with provenance, in order. */
   readonly workgroups: readonly WorkgroupRecord[];
   /** Products of a query with the keys or the state of another plane: the kernel mixes up heads or batches. */
   readonly foreignProducts: number;
-  /** Bytes of a tensor that one pass put into workgroup memory, over the workgroups that ran with provenance. */
-  readonly stagedBytes: (pass: number, tensor: FollowedTensor) => number;
+  /**
+   * Bytes of a tensor that one pass put into workgroup memory, over the workgroups that ran with provenance; 0 for a
+   * tensor whose values are not followed.
+   */
+  readonly stagedBytes: (pass: number, tensor: string) => number;
   /** Whether something was too large to be counted, so that a pair that looks missed may not be. */
   readonly overflowed: boolean;
 }
@@ -36,9 +39,7 @@ export interface ProvenanceRecorder extends Provenance {
  * kernel does not bind them, or they cannot be followed (`tagSpace`).
  */
 export function createProvenance(plan: Plan, mechanism: Mechanism): ProvenanceRecorder | null {
-  const inputs = new Set(mechanism.computations.flatMap(({ tensors }) => tensors.map(({ name }) => name)));
-  if (!['q', 'k', 'v'].every((name) => inputs.has(name))) return null;
-  const space = tagSpace(plan);
+  const space = tagSpace(plan, mechanism);
   return space === null ? null : new Recorder(space, isPacked(plan));
 }
 
@@ -109,15 +110,18 @@ class Recorder implements ProvenanceRecorder {
   private readonly keys: number;
   private readonly rowOf: Int32Array;
   private readonly keyBase: Int32Array;
+  private readonly keyOfValue: Int32Array;
+  private readonly pairShift: Int32Array;
+  private readonly valueBase: Int32Array;
 
   constructor(
     readonly space: TagSpace,
     private readonly packed: boolean,
   ) {
     this.base = space.base;
-    this.sets = new KeySets(space.keyRows);
+    this.sets = new KeySets(space.valueRows, space.keyRows);
     this.formed = new PairCounts(space.queryRows, space.keys);
-    this.used = new PairCounts(space.queryRows, space.keys);
+    this.used = new PairCounts(space.pairRows, space.keys);
     this.qEnd = space.qEnd;
     this.kEnd = space.kEnd;
     this.vEnd = space.vEnd;
@@ -128,14 +132,17 @@ class Recorder implements ProvenanceRecorder {
     this.keys = space.keys;
     this.rowOf = space.rowOf;
     this.keyBase = space.keyBase;
+    this.keyOfValue = space.keyOfValue;
+    this.pairShift = space.pairShift;
+    this.valueBase = space.valueBase;
   }
 
   get overflowed(): boolean {
     return this.sets.overflowed || this.formed.overflowed || this.used.overflowed;
   }
 
-  readonly stagedBytes = (pass: number, tensor: FollowedTensor): number =>
-    this.staged[pass]?.[followedTensors.indexOf(tensor)] ?? 0;
+  readonly stagedBytes = (pass: number, tensor: string): number =>
+    this.staged[pass]?.[this.space.tensors.indexOf(tensor)] ?? 0;
 
   readonly multiply = (left: number, right: number): number => {
     const a = left < right ? left : right;
@@ -158,9 +165,9 @@ class Recorder implements ProvenanceRecorder {
     if (b < this.kEnd) return this.form(a, b);
     if (b < this.vEnd || b === this.mixed) return this.mixed;
     if (b >= this.pairBase) return b;
-    if (b < this.mixed) return this.meetState(this.rowOf[a]!, 0);
+    if (b < this.mixed) return this.meetState(this.rowOf[a]!, this.rowOf[b]!, 0);
     const set = b - this.setBase;
-    if (this.sets.kinds[set] === 1) return this.meetState(this.rowOf[a]!, set);
+    if (this.sets.kinds[set] === 1) return this.meetState(this.rowOf[a]!, this.sets.from[set]!, set);
     return this.packed ? this.formPacked(a, set) : this.mixed;
   }
 
@@ -193,9 +200,12 @@ class Recorder implements ProvenanceRecorder {
   /** One multiply-add of a weight with a value. */
   private use(valueWord: number, score: number): number {
     const pair = score - this.pairBase;
-    const row = pair >> this.keyBits;
-    const key = this.rowOf[valueWord]! - this.keyBase[row]!;
-    const distance = key - (pair - (row << this.keyBits));
+    const queryRow = pair >> this.keyBits;
+    const valueRow = this.rowOf[valueWord]!;
+    const row = queryRow + this.pairShift[valueRow]!;
+    // Beyond the last row this is not a number, and equal to nothing.
+    const key = valueRow - this.valueBase[row]!;
+    const distance = key - (pair - (queryRow << this.keyBits));
     if (distance === 0 || (this.packed && (distance === 1 || distance === -1) && key >= 0 && key < this.keys)) {
       this.used.add(row, key);
       let tile = this.useTile;
@@ -207,8 +217,8 @@ class Recorder implements ProvenanceRecorder {
 
   /** One multiply-add of a key's share of a state. */
   private addToState(keyWord: number, valueWord: number): number {
-    const row = this.rowOf[keyWord]!;
-    if (this.rowOf[valueWord] !== row) return this.mixed;
+    const row = this.rowOf[valueWord]!;
+    if (this.keyOfValue[row] !== this.rowOf[keyWord]) return this.mixed;
     let tile = this.updateTile;
     if (row < tile.rowLow || row >= tile.rowHigh) tile = this.updateTile = this.openTile('update', row, this.keys);
     extend(tile, row, row + 1, 0, 0);
@@ -216,13 +226,16 @@ class Recorder implements ProvenanceRecorder {
     return set === 0 ? this.mixed : this.setBase + set;
   }
 
-  /** One multiply-add of a query with a state; `set` 0 is a state before the first token. */
-  private meetState(row: number, set: number): number {
-    const { from, to } = this.sets;
-    const first = this.keyBase[row]!;
-    const key0 = set === 0 ? 0 : from[set]! - first;
-    const key1 = set === 0 ? 0 : to[set]! - first;
-    if (key0 < 0 || key1 > this.keys) return this.meetForeign();
+  /**
+   * One multiply-add of a query with a state that begins with a value row; `set` 0 is a state before the first token,
+   * which holds none.
+   */
+  private meetState(queryRow: number, valueRow: number, set: number): number {
+    const row = queryRow + this.pairShift[valueRow]!;
+    const first = this.valueBase[row] ?? -1;
+    const key0 = valueRow - first;
+    const key1 = set === 0 ? key0 : this.sets.to[set]! - first;
+    if (first < 0 || key0 < 0 || key0 >= this.keys || key1 > this.keys) return this.meetForeign();
     let tile = this.stateTile;
     if (row < tile.rowLow || row >= tile.rowHigh)
       tile = this.stateTile = this.openTile('state', row, this.space.queries);
@@ -303,8 +316,10 @@ class Recorder implements ProvenanceRecorder {
 
   readonly stage = (_variable: number, tag: number, bytes: number): void => {
     if (tag >= this.mixed) return;
-    const tensor = tag < this.qEnd ? 0 : tag < this.kEnd ? 1 : tag < this.vEnd ? 2 : tag < this.space.s0End ? 3 : 4;
-    (this.staged[this.pass] ??= new Float64Array(followedTensors.length))[tensor]! += bytes;
+    const { ends } = this.space;
+    let tensor = 0;
+    while (tag >= ends[tensor]!) tensor++;
+    (this.staged[this.pass] ??= new Float64Array(ends.length))[tensor]! += bytes;
   };
 
   readonly store = (_buffer: number, tag: number): void => {

@@ -1,6 +1,6 @@
-import { sizesOf } from '../attention/sizes.js';
 import type { AnalysisContext } from './context.js';
 import { linearIndex } from './coverage-build.js';
+import { pairSizes } from './pair-sizes.js';
 import { AccessCollector, bufferPlaces, tensorName } from './schedule-access.js';
 import { mergeSteps } from './schedule-merge.js';
 import { scheduleSentence } from './schedule-sentence.js';
@@ -69,8 +69,6 @@ function scheduleTensors({ plan }: AnalysisContext): readonly ScheduleTensor[] {
 }
 
 function scoreMatrix({ plan, mechanism }: AnalysisContext): Schedule['score'] {
-  const names = new Set(mechanism.computations.flatMap(({ tensors }) => tensors.map(({ name }) => name)));
-  if (!names.has('q') || !names.has('k')) return null;
-  const { batch, heads, seqlen, seqlenK } = sizesOf(plan.shape);
-  return { rows: seqlen, columns: seqlenK, planes: batch * heads };
+  const sizes = pairSizes(mechanism, plan.shape);
+  return sizes && { rows: sizes.queries, columns: sizes.keys, planes: sizes.planes };
 }

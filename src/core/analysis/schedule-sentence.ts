@@ -32,7 +32,7 @@ function extent(ranges: readonly { from: number; to: number }[]): number {
   return Math.max(...ranges.map(({ to }) => to)) - Math.min(...ranges.map(({ from }) => from));
 }
 
-function tilingOf(entry: string, workgroups: readonly (readonly ScheduleStep[])[]): Tiling {
+function tilingOf(entry: string, keyTensor: string, workgroups: readonly (readonly ScheduleStep[])[]): Tiling {
   const scoresOf = workgroups.map((steps) => steps.flatMap(({ scores }) => scores));
   const own = scoresOf.map((scores) => scores.filter(({ by }) => by === 'score').map(({ rect }) => rect));
   const updates = workgroups.map((steps) =>
@@ -52,7 +52,7 @@ function tilingOf(entry: string, workgroups: readonly (readonly ScheduleStep[])[
       updates.flatMap((ranges) => ranges.map(({ from, to }, index) => to - (index > 0 ? ranges[index - 1]!.to : from))),
     ),
     readsKeys: workgroups.some((steps) =>
-      steps.some(({ accesses }) => accesses.some(({ tensor, mode }) => tensor === 'k' && mode === 'read')),
+      steps.some(({ accesses }) => accesses.some(({ tensor, mode }) => tensor === keyTensor && mode === 'read')),
     ),
   };
 }
@@ -93,12 +93,13 @@ function describe({
 
 /** What the picture shows, in the field's words, from the steps of the traced workgroups by pass. */
 export function scheduleSentence(
-  { simulation }: AnalysisContext,
+  { simulation, mechanism }: AnalysisContext,
   byPass: readonly (readonly (readonly ScheduleStep[])[])[],
 ): string {
   const sentences = byPass.flatMap((workgroups, pass) => {
     const entry = simulation.passes[pass]?.entry ?? '';
-    return workgroups.length > 0 ? (describe(tilingOf(entry, workgroups)) ?? []) : [];
+    const keyTensor = mechanism.parts?.key ?? '';
+    return workgroups.length > 0 ? (describe(tilingOf(entry, keyTensor, workgroups)) ?? []) : [];
   });
   if (sentences.length > 0) return sentences.join(' ');
   const steps = Math.max(0, ...byPass.flat().map(({ length }) => length));

@@ -116,7 +116,7 @@ function buildStep(sources: StepSources, segments: Segments, endsEpoch: boolean)
     kind: kindOf(counts, tiles.length > 0),
     barrier: endsEpoch && epoch < log.epochs - 1,
     accesses: collector.accesses(),
-    held: endsEpoch ? (record?.held(epoch) ?? []).map(heldTile) : [],
+    held: endsEpoch ? (record?.held(epoch) ?? []).map((content) => heldTile(content, provenance)) : [],
     scores: provenance === null ? [] : scoreTiles(tiles, sources, provenance),
     states: stateAccesses(tiles, record, provenance),
     deviceAccesses: counts.reads + counts.writes,
@@ -180,15 +180,33 @@ function kindOf({ reads, writes }: StepCounts, forms: boolean): ScheduleStep['ki
   return reads > 0 ? 'load' : 'store';
 }
 
-function heldTile({ variable, content, plane, rect, words }: HeldContent): TileHeld {
-  const names = { scores: 'scores', state: 'state', keySum: 'sum of keys', initial: 's0', mixed: 'results' } as const;
+function heldTile(
+  { variable, content, plane, rect, words }: HeldContent,
+  provenance: ProvenanceRecorder | null,
+): TileHeld {
+  const [q = 'q', k = 'k', v = 'v', s0 = 's0'] = provenance?.space.tensors ?? [];
+  const names = { q, k, v, scores: 'scores', state: 'state', keySum: 'sum of keys', initial: s0, mixed: 'results' };
   const isTile = content === 'q' || content === 'k' || content === 'v' || content === 'scores';
+  return { variable, tensor: names[content], plane, rect: isTile ? rect : null, bytes: 4 * words };
+}
+
+/**
+ * A tile of scores as the head that uses it has it. Scores that several heads share are formed before any of them says
+ * whose they are: the head is the one this workgroup works for, or else the first.
+ */
+function inPairPlane(tile: PairTile, { record }: StepSources, { space }: ProvenanceRecorder): PairTile {
+  const { planes, queryPlanes, queryPlaneOf } = space.sizes;
+  if (tile.by !== 'score' || queryPlanes === planes) return tile;
+  const own = record?.pairPlanes.find((plane) => queryPlaneOf(plane) === tile.plane);
+  const plane = own ?? Array.from({ length: planes }, (_, at) => at).find((at) => queryPlaneOf(at) === tile.plane)!;
+  const shift = plane * space.queries - tile.rowLow;
   return {
-    variable,
-    tensor: content === 'q' || content === 'k' || content === 'v' ? content : names[content],
+    ...tile,
     plane,
-    rect: isTile ? rect : null,
-    bytes: 4 * words,
+    rowLow: tile.rowLow + shift,
+    rowHigh: tile.rowHigh + shift,
+    row0: tile.row0 + shift,
+    row1: tile.row1 + shift,
   };
 }
 
@@ -197,7 +215,8 @@ function scoreTiles(
   sources: StepSources,
   provenance: ProvenanceRecorder,
 ): readonly ScoreTile[] {
-  return tiles.flatMap((tile) => (isDenominator(tile, tiles, provenance) ? [] : (scoreTile(tile, sources) ?? [])));
+  const placed = tiles.map((tile) => inPairPlane(tile, sources, provenance));
+  return placed.flatMap((tile) => (isDenominator(tile, placed, provenance) ? [] : (scoreTile(tile, sources) ?? [])));
 }
 
 /**
@@ -218,12 +237,14 @@ function scoreTile(
 ): ScoreTile | null {
   if ((by !== 'score' && by !== 'state') || key0 >= key1 || !range) return null;
   let masked = 0;
+  // The queries of a tile that several heads share lie in one plane for all of them.
+  const queryLow = provenance ? provenance.space.sizes.queryPlaneOf(plane) * provenance.space.queries : rowLow;
   for (let row = row0; row < row1; row++) {
     const { from, to } = range(row - rowLow);
     const visible = Math.max(0, Math.min(to, key1) - Math.max(from, key0));
     if (by === 'state') masked += key1 - key0 - visible;
     else if (provenance && visible < key1 - key0) {
-      const formed = provenance.formed.row(row);
+      const formed = provenance.formed.row(queryLow + row - rowLow);
       for (let key = key0; key < key1; key++) if ((key < from || key >= to) && formed[key]! > 0) masked++;
     }
   }

@@ -92,6 +92,15 @@ export class WorkgroupRecord {
     this.heldByEpoch[epoch] = held;
   }
 
+  /** The planes of the score matrix whose pairs reached an output here, by weights and values or through a state. */
+  get pairPlanes(): readonly number[] {
+    const planes = new Set<number>();
+    this.forEachTile(({ by, plane }) => {
+      if (by === 'use' || by === 'state') planes.add(plane);
+    });
+    return [...planes];
+  }
+
   /** Multiply-adds of q · k in all steps. */
   get scoreProducts(): number {
     let products = 0;

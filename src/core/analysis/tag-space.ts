@@ -1,116 +1,158 @@
-import { sizesOf } from '../attention/sizes.js';
+import type { AttentionParts, Mechanism } from '../attention/mechanism.js';
 import type { Plan, PlannedBuffer } from '../kernel/model.js';
 import { mostSets } from './key-sets.js';
+import { pairSizes, type PairSizes } from './pair-sizes.js';
 import { wordPlaces } from './tensor-places.js';
 
 /** Tags and word indices are kept in 32 bits with sign. */
 const mostTags = 2 ** 31 - 1;
 
-/** Inputs whose values are followed, in the order of their tags. States before the first token stand for no keys. */
-export const followedTensors = ['q', 'k', 'v', 's0', 'z0'] as const;
-export type FollowedTensor = (typeof followedTensors)[number];
-
 /**
- * How the 32 bits of a tag are divided, ascending: words of q, of k, of v, of initial states; `mixed`; sums over keys
- * (`KeySets`); scores of a pair (query row · 2^keyBits + key). Query rows count (batch, head, query), key rows (batch, key head, key).
+ * How the 32 bits of a tag are divided, ascending: words of queries, of keys, of values, of initial states; `mixed`; sums
+ * over keys (`KeySets`); scores of a pair (query row · 2^keyBits + key). Rows count (batch, head, token) with the heads of
+ * the tensor they are of; a pair row has the heads of the score matrix, which are those of queries or of values.
  */
 export interface TagSpace {
+  /** The tensors whose values are followed, in the order of their tags: queries, keys, values, then initial states. */
+  readonly tensors: readonly string[];
+  /** End of the tags of each of `tensors`. */
+  readonly ends: readonly number[];
+  readonly sizes: PairSizes;
   /** First tag of each buffer of the plan, 0 where its values are not followed. */
   readonly base: Int32Array;
   readonly qEnd: number;
   readonly kEnd: number;
   readonly vEnd: number;
-  readonly s0End: number;
   /** End of all words. The tag `mixed` itself: values of which no more can be said. */
   readonly mixed: number;
   readonly setBase: number;
   readonly pairBase: number;
   /** Bits of a score's tag that hold its key. */
   readonly keyBits: number;
-  /** Row and column of each word's first element, by tag. */
+  /**
+   * Row and column of each word's first element, by tag. The words of a state before the first token stand for no keys:
+   * their row is the first value row of their plane.
+   */
   readonly rowOf: Int32Array;
   readonly columnOf: Int32Array;
   /** Elements of one row in a word, by tag: 1, or 2 for packed f16. */
   readonly perWord: Uint8Array;
   /** First key row of the plane that a query row attends to, by query row. */
   readonly keyBase: Int32Array;
+  /** The key row that a value belongs to, by value row. */
+  readonly keyOfValue: Int32Array;
+  /** What leads from a query row to the pair row of the head that a value row is of, by value row. */
+  readonly pairShift: Int32Array;
+  /** First value row of the plane of a pair row. */
+  readonly valueBase: Int32Array;
   readonly queries: number;
   readonly keys: number;
   readonly queryRows: number;
+  readonly pairRows: number;
   readonly keyRows: number;
+  readonly valueRows: number;
 }
 
 /**
- * Divides the tags for a plan. Null where q, k and v are not all bound, where a word of them holds elements of two
- * rows, and where there are more pairs than tags.
+ * Divides the tags for a plan. Null where the mechanism has no queries, keys and values, where the plan does not bind them
+ * all, where a word of them holds elements of two rows, and where there are more pairs than tags.
  */
-export function tagSpace(plan: Plan): TagSpace | null {
+export function tagSpace(plan: Plan, mechanism: Mechanism): TagSpace | null {
+  const sizes = pairSizes(mechanism, plan.shape);
+  if (mechanism.parts === null || sizes === null) return null;
+  const tensors = followedTensors(mechanism, mechanism.parts);
   const base = new Int32Array(plan.buffers.length);
-  const ends = new Map<FollowedTensor, number>();
-  const parts: { start: number; buffer: PlannedBuffer }[] = [];
+  const ends: number[] = [];
+  const parts: Part[] = [];
   let end = 1;
-  for (const tensor of followedTensors) {
+  for (const [order, tensor] of tensors.entries()) {
     plan.buffers.forEach((buffer, index) => {
       if (buffer.content.kind !== 'tensor' || buffer.content.tensor !== tensor) return;
       base[index] = end;
-      parts.push({ start: end, buffer });
+      parts.push({ start: end, buffer, isState: order >= 3 });
       end += Math.ceil(buffer.byteLength / 4);
     });
-    ends.set(tensor, end);
+    ends.push(end);
   }
   const bound = new Set(parts.map(({ buffer }) => (buffer.content.kind === 'tensor' ? buffer.content.tensor : '')));
-  if (!['q', 'k', 'v'].every((name) => bound.has(name))) return null;
-  const { batch, heads, headsKv, seqlen, seqlenK } = sizesOf(plan.shape);
-  const queryRows = batch * heads * seqlen;
+  if (!tensors.slice(0, 3).every((name) => bound.has(name))) return null;
+  const queryRows = sizes.queryPlanes * sizes.queries;
   const pairBase = end + 1 + mostSets + 1;
-  const keyBits = Math.ceil(Math.log2(seqlenK));
+  const keyBits = Math.ceil(Math.log2(sizes.keys));
   if (pairBase + queryRows * 2 ** keyBits > mostTags) return null;
-  const words = wordTables(parts, end);
+  const words = wordTables(parts, end, sizes.keys);
   if (words === null) return null;
   return {
+    tensors,
+    ends,
+    sizes,
     base,
-    qEnd: ends.get('q')!,
-    kEnd: ends.get('k')!,
-    vEnd: ends.get('v')!,
-    s0End: ends.get('s0')!,
+    qEnd: ends[0]!,
+    kEnd: ends[1]!,
+    vEnd: ends[2]!,
     mixed: end,
     setBase: end + 1,
     pairBase,
     keyBits,
     ...words,
-    keyBase: keyBases(batch, heads, headsKv, seqlen, seqlenK),
-    queries: seqlen,
-    keys: seqlenK,
+    ...rowTables(sizes),
+    queries: sizes.queries,
+    keys: sizes.keys,
     queryRows,
-    keyRows: batch * headsKv * seqlenK,
+    pairRows: sizes.planes * sizes.queries,
+    keyRows: sizes.keyPlanes * sizes.keys,
+    valueRows: sizes.valuePlanes * sizes.keys,
   };
 }
 
+/** A buffer whose words are followed, and its first tag. */
+interface Part {
+  readonly start: number;
+  readonly buffer: PlannedBuffer;
+  readonly isState: boolean;
+}
+
+function followedTensors({ recurrence }: Mechanism, { query, key, value }: AttentionParts): readonly string[] {
+  return [query, key, value, ...Object.values(recurrence?.states ?? {})];
+}
+
 function wordTables(
-  parts: readonly { start: number; buffer: PlannedBuffer }[],
+  parts: readonly Part[],
   end: number,
+  keys: number,
 ): Pick<TagSpace, 'rowOf' | 'columnOf' | 'perWord'> | null {
   const rowOf = new Int32Array(end).fill(-1);
   const columnOf = new Int32Array(end);
   const perWord = new Uint8Array(end);
-  for (const { start, buffer } of parts) {
+  for (const { start, buffer, isState } of parts) {
     if (buffer.content.kind !== 'tensor') continue;
     const places = wordPlaces(buffer.content.view, buffer.byteLength);
     if (places.straddles) return null;
-    rowOf.set(places.rows, start);
+    const { rows } = places.shape;
+    rowOf.set(isState ? places.rows.map((row) => Math.floor(row / rows) * keys) : places.rows, start);
     columnOf.set(places.columns, start);
     perWord.fill(places.perWord, start, start + places.rows.length);
   }
   return { rowOf, columnOf, perWord };
 }
 
-/** Grouped queries: heads / headsKv neighbouring query heads share one head of keys and values. */
-function keyBases(batch: number, heads: number, headsKv: number, seqlen: number, seqlenK: number): Int32Array {
-  const bases = new Int32Array(batch * heads * seqlen);
-  for (let plane = 0; plane < batch * heads; plane++) {
-    const headKv = Math.floor(((plane % heads) * headsKv) / heads);
-    const keyPlane = Math.floor(plane / heads) * headsKv + headKv;
-    bases.fill(keyPlane * seqlenK, plane * seqlen, (plane + 1) * seqlen);
+/** Which rows of queries, keys and values belong together: those of the planes that one head of the score matrix uses. */
+function rowTables(sizes: PairSizes): Pick<TagSpace, 'keyBase' | 'keyOfValue' | 'pairShift' | 'valueBase'> {
+  const { planes, queries, keys, queryPlaneOf, keyPlaneOf, valuePlaneOf } = sizes;
+  const keyBase = new Int32Array(sizes.queryPlanes * queries);
+  const valueBase = new Int32Array(planes * queries);
+  const keyOfValue = new Int32Array(sizes.valuePlanes * keys);
+  const pairShift = new Int32Array(sizes.valuePlanes * keys);
+  for (let plane = 0; plane < planes; plane++) {
+    const queryPlane = queryPlaneOf(plane);
+    const keyPlane = keyPlaneOf(plane);
+    const valuePlane = valuePlaneOf(plane);
+    keyBase.fill(keyPlane * keys, queryPlane * queries, (queryPlane + 1) * queries);
+    valueBase.fill(valuePlane * keys, plane * queries, (plane + 1) * queries);
+    for (let key = 0; key < keys; key++) keyOfValue[valuePlane * keys + key] = keyPlane * keys + key;
+    // A query row that is one head's alone is the pair row already.
+    if (sizes.queryPlanes < planes)
+      pairShift.fill((plane - queryPlane) * queries, valuePlane * keys, (valuePlane + 1) * keys);
   }
-  return bases;
+  return { keyBase, keyOfValue, pairShift, valueBase };
 }

@@ -27,6 +27,7 @@ import type {
 import { choiceOption, elementCount, numberOption, sizesOf, tensorDims } from './sizes.js';
 import {
   attentionDimensions,
+  attentionParts,
   caseScalars,
   forwardTolerance,
   gateGradientTolerance,
@@ -297,6 +298,7 @@ export const gatedLinearAttention: Mechanism = {
   golden: { gla: gatedOperation, sgla: gatedOperation },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape) => prefixRanges(shape, true),
+  parts: attentionParts,
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);
     if (problem !== null) return problem;

@@ -18,6 +18,7 @@ import type {
 import { choiceOption, elementCount, numberOption, sizesOf, tensorDims } from './sizes.js';
 import {
   attentionDimensions,
+  attentionParts,
   caseScalars,
   forwardTolerance,
   gradientTolerance,
@@ -252,6 +253,7 @@ export const lightningAttention: Mechanism = {
   golden: { lightning: scaledAttention },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape) => prefixRanges(shape, true),
+  parts: attentionParts,
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);
     if (problem !== null) return problem;

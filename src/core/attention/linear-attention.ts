@@ -17,6 +17,7 @@ import type {
 import { choiceOption, elementCount, numberOption, sizesOf, switchOption, tensorDims } from './sizes.js';
 import {
   attentionDimensions,
+  attentionParts,
   caseScalars,
   forwardTolerance,
   gradientTolerance,
@@ -271,6 +272,7 @@ export const linearAttention: Mechanism = {
   },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape, options) => prefixRanges(shape, switchOption(options, 'causal')),
+  parts: attentionParts,
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);
     if (problem !== null) return problem;

@@ -136,6 +136,18 @@ export interface KeyRange {
   readonly to: number;
 }
 
+/**
+ * The tensors that are queries, keys, values and outputs in the equations, by the names the mechanism has for them. Each
+ * is [batch, heads, tokens, width], or has no axis of heads where it has one. Neighbouring heads of queries may share one
+ * of keys and values (grouped queries), and neighbouring heads of values one of queries and keys (groups of Mamba-2).
+ */
+export interface AttentionParts {
+  readonly query: string;
+  readonly key: string;
+  readonly value: string;
+  readonly output: string;
+}
+
 /** A mechanism of the catalogue: one file in `core/attention` defines each. Shapes and options passed to it are complete. */
 export interface Mechanism {
   readonly id: string;
@@ -156,6 +168,8 @@ export interface Mechanism {
   readonly scalars: (shape: Shape, options: Options) => Readonly<Record<string, number>>;
   /** The mask: which keys each query sees, the same in every batch and head; null where queries meet no keys. */
   readonly visibleKeys: ((shape: Shape, options: Options) => (query: number) => KeyRange) | null;
+  /** Which tensors meet in the products that the tile schedule and the coverage follow; null where `visibleKeys` is. */
+  readonly parts: AttentionParts | null;
   /** What is wrong with a complete shape and options (heads not a multiple of headsKv, ...), or null. */
   readonly validate: (shape: Shape, options: Options) => string | null;
 }

@@ -227,6 +227,7 @@ export const newtonSchulzIteration: Mechanism = {
   },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: null,
+  parts: null,
   validate: (shape, options) =>
     invalidCase(dimensions, optionSpecs, shape, options) ?? invalidSteps('steps', numberOption(options, 'steps')),
 };

@@ -19,6 +19,7 @@ import { rowsOfGroups, spread } from './sampling.js';
 import { elementCount, numberOption, sizesOf, tensorDims } from './sizes.js';
 import {
   attentionDimensions,
+  attentionParts,
   caseScalars,
   forwardTolerance,
   gradientTolerance,
@@ -374,6 +375,7 @@ export const softmaxAttention: Mechanism = {
   },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: keyRanges,
+  parts: attentionParts,
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);
     if (problem !== null) return problem;

@@ -1,4 +1,4 @@
-import type { DimensionSpec, OptionSpec, Options, Shape, TensorSpec, Tolerance } from './mechanism.js';
+import type { AttentionParts, DimensionSpec, OptionSpec, Options, Shape, TensorSpec, Tolerance } from './mechanism.js';
 
 /** The bound on outputs and states of a forward pass: RMS of the error over RMS of the reference. */
 export const forwardTolerance: Tolerance = { kind: 'ratio', bound: 2e-5 };
@@ -8,6 +8,9 @@ export const gradientTolerance: Tolerance = { kind: 'ratio', bound: 1e-4 };
 
 /** The bound on gradients of gates, which are small differences of sums over all later tokens. */
 export const gateGradientTolerance: Tolerance = { kind: 'ratio', bound: 2e-4 };
+
+/** Queries, keys, values and outputs by the names most mechanisms have for them. */
+export const attentionParts: AttentionParts = { query: 'q', key: 'k', value: 'v', output: 'o' };
 
 /** A tensor every kernel of the computation must read. */
 export function input(name: string, dims: readonly string[], description: string): TensorSpec {

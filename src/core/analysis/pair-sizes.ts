@@ -1,0 +1,72 @@
+import type { Mechanism, Shape } from '../attention/mechanism.js';
+import { tensorDims } from '../attention/sizes.js';
+
+/** Planes of a tensor: one for each batch and head it has. */
+interface Planes {
+  readonly batch: number;
+  readonly heads: number;
+  readonly rows: number;
+  readonly width: number;
+}
+
+/**
+ * How queries, keys and values lie to each other at a shape. The score matrix has a plane for each batch and head; where
+ * several heads share queries, keys or values, their planes are fewer, and `…PlaneOf` tells which one a head uses.
+ */
+export interface PairSizes {
+  readonly queries: number;
+  readonly keys: number;
+  /** Width of a row of queries and keys, and of values. */
+  readonly headDim: number;
+  readonly headDimV: number;
+  readonly heads: number;
+  /** Planes of the score matrix, of the queries, of the keys and of the values. */
+  readonly planes: number;
+  readonly queryPlanes: number;
+  readonly keyPlanes: number;
+  readonly valuePlanes: number;
+  readonly queryPlaneOf: (plane: number) => number;
+  readonly keyPlaneOf: (plane: number) => number;
+  readonly valuePlaneOf: (plane: number) => number;
+}
+
+/**
+ * The sizes of a mechanism's queries, keys and values at a complete shape. Null where it has none, and where no query head
+ * or value head could say which keys it meets: heads of keys must not be more than those of queries and of values.
+ */
+export function pairSizes(mechanism: Mechanism, shape: Shape): PairSizes | null {
+  const { parts } = mechanism;
+  if (parts === null) return null;
+  const query = planesOf(mechanism, parts.query, shape);
+  const key = planesOf(mechanism, parts.key, shape);
+  const value = planesOf(mechanism, parts.value, shape);
+  if (key.heads > query.heads || key.heads > value.heads) return null;
+  const heads = Math.max(query.heads, value.heads);
+  const planeOf =
+    (tensor: Planes) =>
+    (plane: number): number =>
+      Math.floor(plane / heads) * tensor.heads + Math.floor(((plane % heads) * tensor.heads) / heads);
+  return {
+    queries: query.rows,
+    keys: key.rows,
+    headDim: query.width,
+    headDimV: value.width,
+    heads,
+    planes: query.batch * heads,
+    queryPlanes: query.batch * query.heads,
+    keyPlanes: query.batch * key.heads,
+    valuePlanes: query.batch * value.heads,
+    queryPlaneOf: planeOf(query),
+    keyPlaneOf: planeOf(key),
+    valuePlaneOf: planeOf(value),
+  };
+}
+
+function planesOf({ id, computations }: Mechanism, name: string, shape: Shape): Planes {
+  const spec = computations.flatMap(({ tensors }) => tensors).find((tensor) => tensor.name === name);
+  if (spec === undefined) throw new Error(`Bug in Tilescope: ${id} names a tensor ${name} that it does not have.`);
+  const dims = tensorDims(spec.dims, shape);
+  const [rows = 1, width = 1] = dims.slice(-2);
+  const [batch = 1, ...heads] = dims.slice(0, -2);
+  return { batch, heads: heads.reduce((product, size) => product * size, 1), rows, width };
+}
