@@ -3,6 +3,7 @@ import { lightning1, lightning2, lightningBackward, lightningDecode } from './br
 import { leftProduct, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
+import { polynomialExpand } from './broken/polynomial-features.js';
 import { flash, naive } from './broken/softmax.js';
 
 /** A built-in kernel, below `shaders/`, with one mistake in it. */
@@ -29,4 +30,5 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('gated-linear/decode.wgsl', gatedDecode),
   ...inFile('gated-linear/backward.wgsl', gatedBackward),
   ...inFile('newton-schulz/newton-schulz.wgsl', newtonSchulz),
+  ...inFile('polynomial-features/polynomial-features.wgsl', polynomialExpand),
 ];

@@ -3,6 +3,7 @@ import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
 import { newtonSchulzIteration } from './newton-schulz.js';
+import { polynomialFeatures } from './polynomial-features.js';
 import { elementCount, tensorDims } from './sizes.js';
 import { softmaxAttention } from './softmax-attention.js';
 
@@ -13,6 +14,7 @@ export const mechanisms: readonly Mechanism[] = [
   lightningAttention,
   gatedLinearAttention,
   newtonSchulzIteration,
+  polynomialFeatures,
 ];
 
 /** The mechanism of an id, or null where there is none. */

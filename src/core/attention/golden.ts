@@ -73,7 +73,7 @@ export function goldenOf(
   const expectedNames = namesIn(backward ? entry.grads : entry.outputs);
   const inputNames = [...namesIn(entry.inputs), ...(backward ? namesIn(entry.cotangents) : [])];
   if (expectedNames.length === 0) return null;
-  const shape = completeShape(mechanism, operation.shape(entry.inputs));
+  const shape = completeShape(mechanism, operation.shape(entry.inputs, entry.params));
   const inputs: Record<string, Float32Array> = {};
   for (const name of inputNames)
     inputs[catalogueName(operation, name)] = new Float32Array(stored(entry, tensors, name).values);

@@ -105,8 +105,11 @@ export interface Computation {
 
 /** How an operation of a golden folder (its `op` in index.json) reads in a mechanism's terms. */
 export interface GoldenOperation {
-  /** The shape, from the sizes of the case's input tensors by their names there. */
-  readonly shape: (inputs: Readonly<Record<string, readonly number[]>>) => Shape;
+  /** The shape, from the sizes of the case's input tensors by their names there, and its parameters. */
+  readonly shape: (
+    inputs: Readonly<Record<string, readonly number[]>>,
+    params: Readonly<Record<string, unknown>>,
+  ) => Shape;
   /** The options the case sets, from its parameters. */
   readonly options: (params: Readonly<Record<string, unknown>>) => Options;
   /** Golden name → tensor of the mechanism, where it differs by more than the case of a state's S. */

@@ -2,6 +2,7 @@ import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
 import { newtonSchulzTemplate } from './templates/newton-schulz.js';
+import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
 
 const templates: ReadonlyMap<string, string> = new Map([
@@ -10,6 +11,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['lightning-attention', lightningAttentionTemplate],
   ['gated-linear-attention', gatedLinearAttentionTemplate],
   ['newton-schulz', newtonSchulzTemplate],
+  ['polynomial-features', polynomialFeaturesTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

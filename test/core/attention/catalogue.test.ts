@@ -20,6 +20,7 @@ describe('the catalogue', () => {
       'lightning-attention',
       'gated-linear-attention',
       'newton-schulz',
+      'polynomial-features',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
