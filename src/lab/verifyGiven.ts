@@ -8,7 +8,11 @@ import { storedInputs, type Truth } from './truth.js';
 import { verifyCase } from './verify.js';
 import { breathe, type Bench } from './workbench.js';
 
-/** The verdict on one case whose inputs and right outputs come from outside: golden vectors. */
+/**
+ * The verdict on one case whose inputs and right outputs come from outside: golden vectors. A kernel that stores an input
+ * as f16 computes from other numbers than those the right outputs belong to; it is held to the reference for the rounded
+ * ones instead.
+ */
 export async function verifyGiven(
   bench: Bench,
   { kernel, theCase, inputs, expected }: Parameters<LabMethods['verify']>[0],
@@ -36,15 +40,20 @@ function givenTruth(
   const inputs = storedInputs(plan, all);
   const own = computation.reference(inputs, shape, options, 'f64', Infinity);
   const baseline = computation.reference(inputs, shape, options, 'f32', Infinity);
+  const rounded = Object.entries(inputs).some(([name, values]) => !sameValues(values, all[name]!));
   const reference: Record<string, ReferenceTensor> = {};
   for (const [name, values] of Object.entries(right)) {
     const tensor = own[name];
     if (tensor?.values.length !== values.length) {
       throw wrongVectors(`The expected output "${name}" does not have the size it has at this shape.`);
     }
-    reference[name] = { ...tensor, values };
+    reference[name] = rounded ? tensor : { ...tensor, values };
   }
   return { inputs, reference, baseline };
+}
+
+function sameValues(a: Float32Array, b: Float32Array): boolean {
+  return a === b || a.every((value, at) => value === b[at]);
 }
 
 function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A, name: string) => B): Record<string, B> {

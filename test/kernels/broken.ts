@@ -1,6 +1,6 @@
 import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/gated-linear.js';
 import { lightning1, lightning2, lightningBackward, lightningDecode } from './broken/lightning.js';
-import { leftProduct, rightProduct } from './broken/linear.js';
+import { leftProduct, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
@@ -21,6 +21,8 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('softmax/flash.wgsl', flash),
   ...inFile('linear/left-product.wgsl', leftProduct),
   ...inFile('linear/right-product.wgsl', rightProduct),
+  ...inFile('linear/decode.wgsl', linearDecode),
+  ...inFile('linear/decode-f16.wgsl', linearDecodeF16),
   ...inFile('lightning/lightning1.wgsl', lightning1),
   ...inFile('lightning/lightning2.wgsl', lightning2),
   ...inFile('lightning/backward.wgsl', lightningBackward),

@@ -1,10 +1,12 @@
 import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
+import { decodeGrid } from './decode-grid.js';
 import { goldenAttentionShape, goldenOption } from './golden-operation.js';
 import { linearBackward, linearForward, type LinearCotangents, type LinearProblem } from './linear-recurrence.js';
 import { prefixRanges } from './masks.js';
 import type {
   Computation,
+  Direction,
   GridCase,
   Inputs,
   Mechanism,
@@ -60,6 +62,15 @@ const backwardTensors: readonly TensorSpec[] = [
   output('dv', valueDims, gradientTolerance, 'Gradient of the values.'),
   optionalOutput('ds0', stateDims, gradientTolerance, 'Gradient of the initial state.'),
   optionalOutput('dz0', sumDims, gradientTolerance, 'Gradient of the initial sum of feature(k).'),
+];
+
+const decodeTensors: readonly TensorSpec[] = [
+  ...inputTensors.filter(({ required }) => required),
+  input('s0', stateDims, 'State before the first of these tokens: sum of feature(k) vᵀ of what came before.'),
+  input('z0', sumDims, 'Sum of feature(k) of what came before.'),
+  output('o', outputDims, forwardTolerance, 'Output.'),
+  output('s', stateDims, forwardTolerance, 'State after the last of these tokens.'),
+  output('z', sumDims, forwardTolerance, 'Sum of feature(k) after the last of these tokens.'),
 ];
 
 const optionSpecs: readonly OptionSpec[] = [
@@ -208,22 +219,44 @@ const grid: readonly GridCase[] = [
   { name: 'many tiles, no multiple of any', shape: { heads: 1, seqlen: 300 }, options: {} },
 ];
 
+const decodeCases = decodeGrid({}, [
+  { name: 'elu1 without divisor', shape: { heads: 2, seqlen: 4, headDim: 32 }, options: plain },
+  {
+    name: 'silu without divisor',
+    shape: { heads: 2, seqlen: 4, headDim: 32 },
+    options: { ...plain, feature: 'silu' },
+  },
+  {
+    name: 'identity without divisor, scale 1/8',
+    shape: { heads: 2, seqlen: 2 },
+    options: { ...plain, feature: 'identity', scale: 0.125 },
+  },
+  { name: 'silu with divisor', shape: { heads: 2, seqlen: 3, headDim: 16 }, options: { feature: 'silu' } },
+  { name: 'a large eps and scale', shape: { heads: 2, seqlen: 4, headDim: 16 }, options: { eps: 10, scale: 0.5 } },
+]);
+
 /** Multiply-adds of the readout (queries) and of the update (keys), as the recurrence asks for. */
 function stateFlops(shape: Shape, perQuery: number, perKey: number): number {
   const { batch, heads, seqlen, seqlenK, headDim, headDimV } = sizesOf(shape);
   return 2 * batch * heads * headDim * headDimV * (perQuery * seqlen + perKey * seqlenK);
 }
 
-const forwardComputation: Computation = {
-  direction: 'forward',
-  tensors: forwardTensors,
-  grid,
-  generate: (shape, options, seed) => generate(forwardTensors, shape, options, seed),
-  reference: (inputs, shape, options, precision, budget) => ({
-    ...linearForward(problemOf(inputs, shape, options, precision), budget),
-  }),
-  flops: (shape) => stateFlops(shape, 1, 1),
-};
+function forwardComputation(
+  direction: Direction,
+  tensors: readonly TensorSpec[],
+  cases: readonly GridCase[],
+): Computation {
+  return {
+    direction,
+    tensors,
+    grid: cases,
+    generate: (shape, options, seed) => generate(tensors, shape, options, seed),
+    reference: (inputs, shape, options, precision, budget) => ({
+      ...linearForward(problemOf(inputs, shape, options, precision), budget),
+    }),
+    flops: (shape) => stateFlops(shape, 1, 1),
+  };
+}
 
 const backwardComputation: Computation = {
   direction: 'backward',
@@ -253,7 +286,11 @@ export const linearAttention: Mechanism = {
   summary: 'o = φ(q) (φ(k)ᵀ v) over φ(q) · Σ φ(k): a feature map in place of the softmax, linear in the tokens.',
   dimensions,
   options: optionSpecs,
-  computations: [forwardComputation, backwardComputation],
+  computations: [
+    forwardComputation('forward', forwardTensors, grid),
+    backwardComputation,
+    forwardComputation('decode', decodeTensors, decodeCases),
+  ],
   recurrence: { states: { s: 's0', z: 'z0' }, tokens: ['seqlen', 'seqlenK'], options: { causal: true } },
   golden: {
     linattn: {

@@ -51,6 +51,7 @@ describe('split and resume', () => {
 
 describe('decoding', () => {
   for (const { name, id, options, gateDim } of [
+    { name: 'linear, elu1', id: 'linear-attention', options: { eps: 0.01, scale: 0.7 } },
     { name: 'lightning', id: 'lightning-attention', options: {} },
     { name: 'gated', id: 'gated-linear-attention', options: { gateKind: 'mixed' }, gateDim: 8 },
     { name: 'gated, one gate per head', id: 'gated-linear-attention', options: { gateKind: 'mixed' }, gateDim: 1 },
@@ -60,13 +61,16 @@ describe('decoding', () => {
       const whole = bench(id, 'forward', { ...size, seqlen: 11 }, options);
       const full = whole.run(whole.inputs);
       const step = bench(id, 'decode', { ...size, seqlen: 1 }, options);
-      let s0 = whole.inputs.s0!;
+      let { s0, z0 } = whole.inputs;
       for (let t = 0; t < 11; t++) {
-        const { o, s } = step.run({ ...cut(whole.inputs, whole.shape, t, t + 1), s0 });
+        const token = cut(whole.inputs, whole.shape, t, t + 1);
+        const { o, s, z } = step.run({ ...token, s0: s0!, ...(z0 ? { z0 } : {}) });
         expect(distance(o!.values, tokens(full.o!.values as Float64Array, 11, 12, t, t + 1))).toBeLessThan(2e-6);
         s0 = Float32Array.from(s!.values);
+        if (z0) z0 = Float32Array.from(z!.values);
       }
-      expect(distance(s0, full.s!.values)).toBeLessThan(2e-6);
+      expect(distance(s0!, full.s!.values)).toBeLessThan(2e-6);
+      if (z0) expect(distance(z0, full.z!.values)).toBeLessThan(2e-6);
     });
   }
 });

@@ -91,3 +91,95 @@ export const rightProduct: readonly Mistake[] = [
     why: 'The number of chunks must be rounded up.',
   },
 ];
+
+const outputFirst = {
+  name: 'the output is read before the token is added',
+  caughtBy: 'a single token',
+  why: 'A query sees the key of its own token.',
+};
+
+/** Mistakes in linear/decode.wgsl. */
+export const linearDecode: readonly Mistake[] = [
+  {
+    ...outputFirst,
+    find: `        state[n] += key * value;
+        key_sum[n] += key;
+        part += query * state[n];`,
+    replace: `        part += query * state[n];
+        state[n] += key * value;
+        key_sum[n] += key;`,
+  },
+  {
+    name: 'the divisor leaves out the new key',
+    find: `        key_sum[n] += key;
+        part += query * state[n];
+        weight += query * key_sum[n];`,
+    replace: `        part += query * state[n];
+        weight += query * key_sum[n];
+        key_sum[n] += key;`,
+    caughtBy: 'a single token',
+    why: 'Numerator and divisor run over the same keys.',
+  },
+  {
+    name: 'keys pass no feature map',
+    find: 'let key = phi(k[row * params.head_dim + d]);',
+    replace: 'let key = k[row * params.head_dim + d];',
+    caughtBy: 'a single token',
+    why: 'Both queries and keys are mapped.',
+  },
+  {
+    name: 'the output is always divided',
+    find: 'sum / select(1.0, divisor, params.normalize != 0u)',
+    replace: 'sum / divisor',
+    caughtBy: 'silu without divisor',
+    why: 'Without a divisor the output is the sum itself.',
+  },
+  {
+    name: 'eps is forgotten',
+    find: 'var divisor = params.eps;',
+    replace: 'var divisor = 0.0;',
+    caughtBy: 'a large eps and scale',
+    why: 'eps is added to the divisor.',
+  },
+  {
+    name: 'z is written by the workgroups of the first columns of the first head alone',
+    find: 'if (group.x == 0u && lane.x == 0u) {',
+    replace: 'if (group.x == 0u && group.y == 0u && lane.x == 0u) {',
+    caughtBy: 'several batches',
+    why: 'Every head has a z.',
+  },
+];
+
+/** Mistakes in linear/decode-f16.wgsl. */
+export const linearDecodeF16: readonly Mistake[] = [
+  {
+    ...outputFirst,
+    find: `        state[n] += key * value;
+        key_sum[n] += key;
+        part += query * state[n];`,
+    replace: `        part += query * state[n];
+        state[n] += key * value;
+        key_sum[n] += key;`,
+  },
+  {
+    name: 'odd channels read the number of the even one before',
+    find: 'unpack2x16float(q[at / 2u])[at % 2u]',
+    replace: 'unpack2x16float(q[at / 2u])[0]',
+    caughtBy: 'a single token',
+    why: 'A pair holds two numbers.',
+  },
+  {
+    name: 'the pairs of a four change places',
+    find: 'return vec2(pack2x16float(numbers.xy), pack2x16float(numbers.zw));',
+    replace: 'return vec2(pack2x16float(numbers.zw), pack2x16float(numbers.xy));',
+    caughtBy: 'a single token',
+    why: 'The first pair holds the first two numbers.',
+  },
+  {
+    name: 'the state is written as integers',
+    find: '+ column] = pack(state[n]);',
+    replace: '+ column] = vec2<u32>(state[n].xy);',
+    caughtBy: 'two tokens',
+    why: 'A packed pair is the bits of two halves.',
+  },
+];

@@ -1,0 +1,141 @@
+/*---
+mechanism: linear-attention
+direction: decode
+dtype: { q: f16, k: f16, v: f16, s0: f16, o: f16, s: f16 }
+shape: { batch: 8, heads: 8, seqlen: 1, headDim: 64 }
+passes:
+  - { entry: step, workgroups: [ceil(headDimV / 32), heads, batch] }
+---*/
+
+// Linear attention (Katharopoulos et al. 2020), decoding, with f16 in memory: decode.wgsl, which explains it, moving half
+// the bytes. Numbers are packed in pairs, two to a u32, so that no device feature is needed; all arithmetic is f32, and z
+// stays f32 in memory too.
+//
+//   S ← S + φ(k_t)ᵀ v_t,   z ← z + φ(k_t)
+//   o_t = scale · φ(q_t) S / (scale · φ(q_t) · z + eps)        without the divisor where not normalised
+//
+// S is rounded to f16 once for all the tokens of a call, when it is written. Nothing in it ever decays: over thousands of
+// tokens it grows until a new one is less than its rounding, and a number above 65504 does not fit. For long sequences
+// keep it in f32.
+
+const LANES = 8u; // invocations side by side along value columns
+const ROWS = 16u; // invocations along headDim
+const OWNED = 8u; // rows of the state per invocation: headDim may be up to ROWS * OWNED = 128
+
+struct Params {
+  heads: u32,
+  seqlen: u32, // new tokens
+  head_dim: u32, // even, at most 128
+  head_dim_v: u32, // a multiple of 4
+  feature: u32, // 0 identity, 1 elu + 1, 2 SiLU
+  normalize: u32,
+  scale: f32,
+  eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> q: array<u32>; // pairs of [batch, heads, seqlen, headDim]
+@group(0) @binding(2) var<storage, read> k: array<u32>; // pairs of [batch, heads, seqlen, headDim]
+@group(0) @binding(3) var<storage, read> v: array<vec2<u32>>; // fours of [batch, heads, seqlen, headDimV]
+@group(0) @binding(4) var<storage, read> s0: array<vec2<u32>>; // fours of [batch, heads, headDim, headDimV]
+@group(0) @binding(5) var<storage, read> z0: array<f32>; // [batch, heads, headDim]
+@group(0) @binding(6) var<storage, read_write> o: array<vec2<u32>>; // fours of [batch, heads, seqlen, headDimV]
+@group(0) @binding(7) var<storage, read_write> s: array<vec2<u32>>; // fours of [batch, heads, headDim, headDimV]
+@group(0) @binding(8) var<storage, read_write> z: array<f32>; // [batch, heads, headDim]
+
+// Four numbers from two packed pairs, and back.
+fn unpack(pairs: vec2<u32>) -> vec4<f32> {
+  return vec4(unpack2x16float(pairs.x), unpack2x16float(pairs.y));
+}
+
+fn pack(numbers: vec4<f32>) -> vec2<u32> {
+  return vec2(pack2x16float(numbers.xy), pack2x16float(numbers.zw));
+}
+
+var<workgroup> parts: array<vec4<f32>, ROWS * LANES>; // of φ(q) S, [rows, columns]
+var<workgroup> weights: array<f32, ROWS>; // parts of φ(q) · z
+
+// The feature map φ. Both exponentials take an argument of at most zero, so neither can overflow.
+fn phi(x: f32) -> f32 {
+  if (params.feature == 1u) {
+    return select(exp(min(x, 0.0)), x + 1.0, x > 0.0);
+  }
+  if (params.feature == 2u) {
+    let e = exp(-abs(x));
+    return x * select(e, 1.0, x > 0.0) / (1.0 + e);
+  }
+  return x;
+}
+
+@compute @workgroup_size(8, 16)
+fn step(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) lane: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let batch_head = group.z * params.heads + group.y;
+  let width_v = params.head_dim_v / 4u;
+  let column = group.x * LANES + lane.x;
+  let inside = column < width_v;
+
+  var state = array<vec4<f32>, OWNED>();
+  var key_sum = array<f32, OWNED>();
+  for (var n = 0u; n < OWNED; n++) {
+    let d = lane.y + ROWS * n;
+    if (d < params.head_dim) {
+      key_sum[n] = z0[batch_head * params.head_dim + d];
+      if (inside) {
+        state[n] = unpack(s0[(batch_head * params.head_dim + d) * width_v + column]);
+      }
+    }
+  }
+
+  for (var t = 0u; t < params.seqlen; t++) {
+    let row = batch_head * params.seqlen + t;
+    var value = vec4(0.0);
+    if (inside) {
+      value = unpack(v[row * width_v + column]);
+    }
+    var part = vec4(0.0);
+    var weight = 0.0;
+    for (var n = 0u; n < OWNED; n++) {
+      let d = lane.y + ROWS * n;
+      if (d < params.head_dim) {
+        let at = row * params.head_dim + d;
+        let key = phi(unpack2x16float(k[at / 2u])[at % 2u]);
+        let query = params.scale * phi(unpack2x16float(q[at / 2u])[at % 2u]);
+        state[n] += key * value;
+        key_sum[n] += key;
+        part += query * state[n];
+        weight += query * key_sum[n];
+      }
+    }
+    parts[index] = part;
+    if (lane.x == 0u) {
+      weights[lane.y] = weight;
+    }
+    workgroupBarrier();
+    if (inside && lane.y == 0u) {
+      var sum = vec4(0.0);
+      var divisor = params.eps;
+      for (var y = 0u; y < ROWS; y++) {
+        sum += parts[LANES * y + lane.x];
+        divisor += weights[y];
+      }
+      o[row * width_v + column] = pack(sum / select(1.0, divisor, params.normalize != 0u));
+    }
+    workgroupBarrier();
+  }
+
+  for (var n = 0u; n < OWNED; n++) {
+    let d = lane.y + ROWS * n;
+    if (d < params.head_dim) {
+      if (inside) {
+        s[(batch_head * params.head_dim + d) * width_v + column] = pack(state[n]);
+      }
+      if (group.x == 0u && lane.x == 0u) {
+        z[batch_head * params.head_dim + d] = key_sum[n];
+      }
+    }
+  }
+}
