@@ -4,7 +4,7 @@ import { leftProduct, linearDecode, linearDecodeF16, rightProduct } from './brok
 import type { Mistake } from './broken/mistake.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
-import { flash, naive } from './broken/softmax.js';
+import { flash, naive, softmaxBackward } from './broken/softmax.js';
 
 /** A built-in kernel, below `shaders/`, with one mistake in it. */
 export interface BrokenKernel extends Mistake {
@@ -19,6 +19,7 @@ function inFile(file: string, mistakes: readonly Mistake[]): BrokenKernel[] {
 export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('softmax/naive.wgsl', naive),
   ...inFile('softmax/flash.wgsl', flash),
+  ...inFile('softmax/backward.wgsl', softmaxBackward),
   ...inFile('linear/left-product.wgsl', leftProduct),
   ...inFile('linear/right-product.wgsl', rightProduct),
   ...inFile('linear/decode.wgsl', linearDecode),

@@ -7,6 +7,8 @@ interface Tiling {
   /** Queries of a workgroup, and keys of a score tile: the most frequent sizes. */
   readonly queries: number;
   readonly keys: number;
+  /** Queries of a score tile where a workgroup stays with its keys (a gradient of keys); 0 where it stays with its queries. */
+  readonly queriesPerStep: number;
   /** Different score tiles of the workgroup that has most. */
   readonly tiles: number;
   readonly throughState: boolean;
@@ -32,6 +34,13 @@ function extent(ranges: readonly { from: number; to: number }[]): number {
   return Math.max(...ranges.map(({ to }) => to)) - Math.min(...ranges.map(({ from }) => from));
 }
 
+/** Whether tiles of one workgroup share their keys and differ in their queries. */
+function walksOverQueries(tiles: readonly Rect[]): boolean {
+  const keys = new Set(tiles.map(({ column0, column1 }) => `${column0} ${column1}`));
+  const queries = new Set(tiles.map(({ row0, row1 }) => `${row0} ${row1}`));
+  return keys.size === 1 && queries.size > 1;
+}
+
 function tilingOf(entry: string, keyTensor: string, workgroups: readonly (readonly ScheduleStep[])[]): Tiling {
   const scoresOf = workgroups.map((steps) => steps.flatMap(({ scores }) => scores));
   const own = scoresOf.map((scores) => scores.filter(({ by }) => by === 'score').map(({ rect }) => rect));
@@ -45,6 +54,7 @@ function tilingOf(entry: string, keyTensor: string, workgroups: readonly (readon
     entry,
     queries: usual(queriesOf),
     keys: usual(own.flatMap((rects) => rects.map(({ column0, column1 }) => column1 - column0))),
+    queriesPerStep: own.some(walksOverQueries) ? usual(own.flat().map(({ row0, row1 }) => row1 - row0)) : 0,
     tiles: Math.max(0, ...own.map((rects) => new Set(rects.map(rectName)).size)),
     throughState: scoresOf.some((scores) => scores.some(({ by }) => by === 'state')),
     summed: usual(updates.flatMap((ranges) => (ranges.length > 0 ? [extent(ranges)] : []))),
@@ -65,6 +75,7 @@ function describe({
   entry,
   queries,
   keys,
+  queriesPerStep,
   tiles,
   throughState,
   summed,
@@ -72,7 +83,10 @@ function describe({
   readsKeys,
 }: Tiling): string | null {
   if (tiles > 1) {
-    const walk = `Each workgroup of "${entry}" holds ${queryCount(queries)} and walks over the keys, ${keys} a step`;
+    const walk =
+      queriesPerStep > 0
+        ? `Each workgroup of "${entry}" holds ${keyCount(keys)} and walks over the queries, ${queriesPerStep} a step`
+        : `Each workgroup of "${entry}" holds ${queryCount(queries)} and walks over the keys, ${keys} a step`;
     return throughState
       ? `${walk}: tiles inside a block by the left product, everything earlier through the state.`
       : `${walk}, by the left product.`;

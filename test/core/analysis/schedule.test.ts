@@ -141,6 +141,27 @@ describe('the other kernels', () => {
     });
   }
 
+  it('softmax/backward.wgsl owns queries, then keys, and says so', () => {
+    const schedule = scheduleOf('softmax/backward.wgsl', { heads: 1, seqlen: 70, headDim: 8 });
+    expect(scoreRects(workgroupOf(schedule, 0, [0, 0, 0]), 'score')).toEqual([
+      '64–70 × 0–32',
+      '64–70 × 32–64',
+      '64–70 × 64–70',
+    ]);
+    // The keys 64 … 69 are seen by the queries from 64 on, the keys before them by all that follow.
+    expect(scoreRects(workgroupOf(schedule, 2, [1, 0, 0]), 'score')).toEqual(['64–70 × 64–70']);
+    expect(scoreRects(workgroupOf(schedule, 2, [0, 0, 0]), 'score')).toEqual([
+      '0–32 × 0–64',
+      '32–64 × 0–64',
+      '64–70 × 0–64',
+    ]);
+    expect(schedule.sentence).toBe(
+      'Each workgroup of "summarize" holds 64 queries and walks over the keys, 32 a step, by the left product. ' +
+        'Each workgroup of "queries" holds 64 queries and walks over the keys, 32 a step, by the left product. ' +
+        'Each workgroup of "keys_values" holds 64 keys and walks over the queries, 32 a step, by the left product.',
+    );
+  });
+
   it('naive attention forms tiles of 16 × 16, and its scores lie in device memory', () => {
     const schedule = scheduleOf('softmax/naive.wgsl', { heads: 2, seqlen: 40, headDim: 8 });
     const first = workgroupOf(schedule, 0, [1, 2, 1]);

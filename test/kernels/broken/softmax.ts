@@ -168,3 +168,63 @@ export const flash: readonly Mistake[] = [
     why: 'All weights underflow to zero.',
   },
 ];
+
+/** Mistakes in softmax/backward.wgsl. */
+export const softmaxBackward: readonly Mistake[] = [
+  {
+    name: 'the row scalar Δ is left out of dQ',
+    find: '= exp2(exponents) * (products[i] - mean[i]);',
+    replace: '= exp2(exponents) * products[i];',
+    caughtBy: 'one above a tile of 16',
+    why: 'The softmax couples the scores of a row: dS = P (dP - Δ).',
+  },
+  {
+    name: 'the row scalar Δ is left out of dK',
+    find: '= weights[i] * (products[i] - mean);',
+    replace: '= weights[i] * products[i];',
+    caughtBy: 'one above a tile of 16',
+    why: 'The softmax couples the scores of a row: dS = P (dP - Δ).',
+  },
+  {
+    name: 'the gradient of lse is added to Δ instead of taken from it',
+    find: '- dlse[at];',
+    replace: '+ dlse[at];',
+    caughtBy: 'one above a tile of 16',
+    why: 'lse grows with every score by its weight: dS gains P dlse.',
+  },
+  {
+    name: 'the keys are not scaled',
+    find: '= params.scale * key_gradient[2u * i + c];',
+    replace: '= key_gradient[2u * i + c];',
+    caughtBy: 'one above a tile of 16',
+    why: 'Scores are scale · q · k, so dK has the factor too.',
+  },
+  {
+    name: 'a group of query heads gives its key head only the first one',
+    find: 'member < shared_by; member++',
+    replace: 'member < 1u; member++',
+    caughtBy: 'grouped queries 4:2',
+    why: 'dK and dV are sums over all query heads that share the key head.',
+  },
+  {
+    name: 'the weights are not brought to a new maximum in Δ',
+    find: '    mean *= rescale;\n',
+    replace: '',
+    caughtBy: 'one above a tile of 64',
+    why: 'What was summed with the old maximum must shrink with it.',
+  },
+  {
+    name: 'the queries that see a key end at its own',
+    find: 'end = min(end, i32(last) + params.window_left + 1 - position(0u));',
+    replace: 'end = min(end, i32(last) + 1 - position(0u));',
+    caughtBy: 'causal window of 16 keys',
+    why: 'A key is seen by the queries up to window_left after it.',
+  },
+  {
+    name: 'the queries start where the keys do, whatever the alignment',
+    find: 'begin = max(begin, i32(first) - right_reach() - position(0u));',
+    replace: 'begin = max(begin, i32(first) - right_reach());',
+    caughtBy: 'few queries at the end of many keys',
+    why: 'The queries are the last of the seqlenK positions.',
+  },
+];
