@@ -1,7 +1,8 @@
 import { buildCoverage } from '../core/analysis/coverage-build.js';
 import type { Coverage } from '../core/analysis/coverage.js';
-import { buildLedger, withScaling } from '../core/analysis/ledger-build.js';
-import type { TrafficScaling } from '../core/analysis/ledger.js';
+import { buildLedger } from '../core/analysis/ledger-build.js';
+import type { Ledger, TrafficScaling } from '../core/analysis/ledger.js';
+import { countedTraffic, withScaling } from '../core/analysis/ledger-scaling.js';
 import { createProvenance } from '../core/analysis/provenance.js';
 import { buildSchedule } from '../core/analysis/schedule-build.js';
 import type { Inputs } from '../core/attention/mechanism.js';
@@ -28,10 +29,12 @@ type TraceTask = Extract<SimulatorTask, { readonly kind: 'trace' }>;
 const traceBudget: WorkgroupBudget = { followed: 6_000_000, counted: 30_000_000 };
 /** The same where there are no pairs to look for. */
 const uncoveredBudget: WorkgroupBudget = { ...traceBudget, followed: 0 };
-/** The same for each other sequence length, where values are not followed. */
+/** The same for each other sequence length, where accesses are only counted. */
 const scalingBudget: WorkgroupBudget = { followed: 0, counted: 5_000_000 };
 
-/** Shares of the sequence length at which the traffic is simulated beside the one that was asked for. */
+const recorded = { accesses: false, faults: false, provenance: false, values: false, countsOnly: false } as const;
+
+/** Shares of the sequence length at which the traffic is counted beside the one that was asked for. */
 const scalingShares = [8, 4] as const;
 
 /** The simulations of a trace: the case that was asked for, then those of shorter sequences, the shortest first. */
@@ -39,7 +42,7 @@ export function traceCases(ready: ReadyKernel, { override, request }: TraceTask)
   const theCase = chosenCase(ready, override);
   const plan = planCase(ready, theCase);
   const provenance = createProvenance(plan, ready.mechanism) !== null;
-  const own: TaskCase = { theCase, plan, recording: { accesses: true, faults: false, provenance, values: false } };
+  const own: TaskCase = { theCase, plan, recording: { ...recorded, accesses: true, provenance } };
   if (!request.scaling) return [own];
   const shorter = scalingShares.flatMap((share) => shorterCase(ready, theCase, share) ?? []);
   return [own, ...shorter];
@@ -60,7 +63,7 @@ function shorterCase({ kernel }: ReadyKernel, { shape, options }: KernelCase, sh
   return {
     theCase: { name: `seqlen ${size}`, shape: shorter, options },
     plan: result.plan,
-    recording: { accesses: true, faults: false, provenance: false, values: false },
+    recording: { ...recorded, countsOnly: true },
   };
 }
 
@@ -102,9 +105,11 @@ export function* reportTrace(
   const schedule = buildSchedule(context);
   const points: TrafficScaling['points'][number][] = [];
   for (const smaller of shorter) {
-    points.push(yield* scalingPoint(smaller, inputs, request.subgroupSize, 0.8 + 0.1 * points.length));
+    const fraction = 0.8 + 0.1 * points.length;
+    points.push(yield* scalingPoint(smaller, ledger, inputs, request.subgroupSize, fraction));
   }
-  points.push({ size: theCase.shape.seqlen ?? 1, ...ledger.totals });
+  const { compulsoryBytes, requestedBytes, transferredBytes } = ledger.totals;
+  points.push({ size: theCase.shape.seqlen ?? 1, compulsoryBytes, requestedBytes, transferredBytes });
   return {
     hash: kernel.hash,
     kernel: source.name,
@@ -119,7 +124,7 @@ export function* reportTrace(
     })),
     exact: isExact(simulation),
     sentence: traceSentence(simulation),
-    ledger: points.length > 1 ? withScaling(ledger, points.map(pointOf)) : ledger,
+    ledger: points.length > 1 ? withScaling(ledger, points) : ledger,
     schedule,
     coverage,
     accesses: simulation.accesses,
@@ -138,6 +143,7 @@ function certainOnly(coverage: Coverage | null, isComplete: boolean): Coverage |
 
 function* scalingPoint(
   smaller: CompiledCase,
+  ledger: Ledger,
   larger: Inputs,
   subgroupSize: number,
   fraction: number,
@@ -150,16 +156,7 @@ function* scalingPoint(
     () => ({ message: `tracing ${theCase.name}`, fraction }),
     inputsWithin(smaller, larger),
   );
-  return { size: theCase.shape.seqlen ?? 1, ...buildLedger(contextOf(smaller, simulation, null)).totals };
-}
-
-function pointOf({
-  size,
-  compulsoryBytes,
-  requestedBytes,
-  transferredBytes,
-}: TrafficScaling['points'][number]): TrafficScaling['points'][number] {
-  return { size, compulsoryBytes, requestedBytes, transferredBytes };
+  return { size: theCase.shape.seqlen ?? 1, ...countedTraffic(contextOf(smaller, simulation, null), ledger) };
 }
 
 function simulating({ passes }: Plan, { pass, workgroupsDone, workgroupsToDo }: SimulationProgress): string {

@@ -1,7 +1,6 @@
-import { linearRegression } from 'simple-statistics';
 import type { AnalysisContext } from './context.js';
 import type { Coverage } from './coverage.js';
-import type { Ledger, TensorTraffic, TrafficFinding, TrafficScaling } from './ledger.js';
+import type { Ledger, TensorTraffic, TrafficFinding } from './ledger.js';
 import { trafficFindings } from './ledger-findings.js';
 import { readHeat } from './ledger-heat.js';
 import { lineGroups } from './ledger-lines.js';
@@ -35,17 +34,6 @@ export function buildLedger(context: AnalysisContext, coverage: Coverage | null 
     scaling: null,
     heat: readHeat(context, touches),
   };
-}
-
-/** The ledger with its traffic at other sequence lengths: `points` in any order, at least two for an exponent other than 1. */
-export function withScaling(ledger: Ledger, points: TrafficScaling['points']): Ledger {
-  const sorted = points.toSorted((a, b) => a.size - b.size);
-  const logs = sorted
-    .filter(({ size, requestedBytes }) => size > 0 && requestedBytes > 0)
-    .map(({ size, requestedBytes }) => [Math.log(size), Math.log(requestedBytes)]);
-  const sizes = new Set(sorted.map(({ size }) => size)).size;
-  const exponent = sizes > 1 ? linearRegression(logs).m : 1;
-  return { ...ledger, scaling: { dimension: 'seqlen', points: sorted, exponent } };
 }
 
 function workgroupTraffic({ simulation }: AnalysisContext, sites: readonly SiteTraffic[]): Ledger['workgroup'] {

@@ -110,12 +110,13 @@ export interface Ledger {
   readonly findings: readonly TrafficFinding[];
   /** The one thing to fix, or that there is none; a sentence. */
   readonly sentence: string;
-  /** Totals at other sequence lengths, simulated; null where that was not asked for or not possible. */
+  /** Totals at other sequence lengths; null where that was not asked for or not possible. */
   readonly scaling: TrafficScaling | null;
   /** Reads of each tensor by element, binned: how often each part is read. */
   readonly heat: readonly ReadHeat[];
 }
 
+/** How the traffic grows: accesses are counted at each length, what each moves is taken from the largest one's logs. */
 export interface TrafficScaling {
   readonly dimension: 'seqlen';
   readonly points: readonly {

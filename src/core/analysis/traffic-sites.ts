@@ -44,7 +44,7 @@ export function workgroupsOf({ workgroups: [x, y, z] }: PassTrace): number {
  * evenly over them, while the logged and followed ones were chosen for other reasons and stand for themselves. Without
  * counted ones, the others must stand for all.
  */
-function scaledCount(trace: PassTrace, site: number): number {
+export function scaledCount(trace: PassTrace, site: number): number {
   const { executed, counted, siteCounts } = trace;
   const all = workgroupsOf(trace);
   if (counted.workgroups === 0) return siteCounts[site]! * (all / executed);

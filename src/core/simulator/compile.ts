@@ -16,14 +16,17 @@ export type CompileResult =
   | { readonly ok: true; readonly compiled: CompiledSimulation }
   | { readonly ok: false; readonly diagnostics: readonly Diagnostic[] };
 
-/** Makes JavaScript of every pass of a plan. Never throws for what a kernel contains. */
-export function compileSimulation(plan: Plan, recording: Recording): CompileResult {
+/**
+ * Makes JavaScript of every pass of a plan. Never throws for what a kernel contains. `lower` is asked for the program of
+ * each pass: whoever compiles several plans of one kernel may answer with what it knows.
+ */
+export function compileSimulation(plan: Plan, recording: Recording, lower = lowerProgram): CompileResult {
   const codes: string[] = [];
   const passes: CompiledPass[] = [];
   let laterStorage: ReadonlySet<string> = new Set();
   // From the last pass to the first: what a pass leaves behind must be right where a later one branches on it.
   for (const pass of plan.passes.toReversed()) {
-    const lowered = lowerProgram(plan.code, plan.toSource, pass.entry, plan.constants);
+    const lowered = lower(plan.code, plan.toSource, pass.entry, plan.constants);
     if (!lowered.ok) return { ok: false, diagnostics: lowered.diagnostics };
     try {
       const flow = analyseFlow(lowered.program, laterStorage);
@@ -64,7 +67,7 @@ function compilePass(
   const tables = createTables(program, plan);
   const variants = variantsOf(recording);
   const text = (variant: Variant): number => codes.push(emitPass(program, pass, flow, variant, tables)) - 1;
-  const texts = { full: text(variants.full), counted: text(variants.counted) };
+  const texts = { full: recording.countsOnly ? null : text(variants.full), counted: text(variants.counted) };
   const { entry, workgroups, workgroupSize, workgroupBytes } = pass;
   const waits = tables.synchronizing.has(program.entry.function.id);
   const { stackWords, memories, sites, blocks, faults, syncs, records } = tables;

@@ -29,8 +29,8 @@ export interface CompiledPass {
   readonly records: readonly RecordPlace[];
   /** By text, whether its invocations wait for each other anywhere: then the entry function is a generator. */
   readonly synchronizing: { readonly full: boolean; readonly counted: boolean };
-  /** Indices into `CompiledSimulation.codes`. */
-  readonly texts: { readonly full: number; readonly counted: number };
+  /** Indices into `CompiledSimulation.codes`; no full text where the recording is `countsOnly`. */
+  readonly texts: { readonly full: number | null; readonly counted: number };
 }
 
 /** A plan made into JavaScript, in data alone, so that it can be sent to a worker. */

@@ -19,14 +19,14 @@ export function rounded(scalar: Scalar, code: string): string {
 export function joinTags(a: string, b: string, { writer }: FunctionContext): string {
   if (a === '0' || a === b) return b;
   if (b === '0') return a;
-  return writer.temporary(`${a} === ${b} || ${b} === 0 ? ${a} : ${a} === 0 ? ${b} : join(${a}, ${b})`, 'g');
+  return writer.temporary(`${a} === ${b} || ${b} === 0 ? ${a} : ${a} === 0 ? ${b} : join(${a}, ${b})`);
 }
 
 /** The tag of a product. */
 export function multiplyTags(a: string, b: string, { writer }: FunctionContext): string {
   if (a === '0') return b;
   if (b === '0') return a;
-  return writer.temporary(`${a} === 0 ? ${b} : ${b} === 0 ? ${a} : multiply(${a}, ${b})`, 'g');
+  return writer.temporary(`${a} === 0 ? ${b} : ${b} === 0 ? ${a} : multiply(${a}, ${b})`);
 }
 
 /** An integer as the number it stands for. */

@@ -152,7 +152,7 @@ function select([no, yes, condition]: readonly Components[], context: FunctionCo
     const test = kept.length === 1 ? kept[0]! : writer.repeatable(kept[lane]!);
     const chosen = yes![lane]!;
     const tagged = otherwise.tag !== '0' || chosen.tag !== '0';
-    const tag = tagged ? writer.temporary(`${test.code} ? ${chosen.tag} : ${otherwise.tag}`, 'g') : '0';
+    const tag = tagged ? writer.temporary(`${test.code} ? ${chosen.tag} : ${otherwise.tag}`) : '0';
     return {
       ...computed(`(${test.code} ? ${chosen.code} : ${otherwise.code})`),
       tag,

@@ -52,16 +52,25 @@ function inlined(
   context: FunctionContext,
 ): Components {
   const inner: FunctionContext = { ...context, definition, loopDepth: Infinity };
+  return context.writer.scope('inlined', () => written(definition, pointers, values, inner));
+}
+
+function written(
+  definition: FunctionDefinition,
+  pointers: readonly (Pointer | null)[],
+  values: readonly Components[],
+  context: FunctionContext,
+): Components {
   for (const [index, parameter] of definition.parameters.entries()) {
     const pointer = pointers[index];
-    if (pointer) inner.pointers.set(parameter.id, pointer);
-    else defineValue(parameter, values[index]!, inner);
+    if (pointer) context.pointers.set(parameter.id, pointer);
+    else defineValue(parameter, values[index]!, context);
   }
   const last = definition.body.at(-1);
   const ends = last?.kind === 'return';
   const statements: readonly Statement[] = ends ? definition.body.slice(0, -1) : definition.body;
-  writeStatements(statements, inner);
-  return ends && last.value ? expressionOf(last.value, inner).map((part) => context.writer.keep(part)) : [];
+  writeStatements(statements, context);
+  return ends && last.value ? expressionOf(last.value, context).map((part) => context.writer.keep(part)) : [];
 }
 
 /** The scalars that a value travels in, with its tag and its exact value where it has them. */
@@ -138,8 +147,8 @@ function received(
     index === 0 ? first : writer.temporary(scalar === 'bool' ? `${raw} !== 0` : integer ? `${raw} | 0` : raw);
   return {
     ...named(code),
-    tag: tag ? writer.temporary(`RT[${index}]`, 'g') : '0',
-    exact: exact ? writer.temporary(`RE[${index}]`, 'e') : null,
+    tag: tag ? writer.temporary(`RT[${index}]`) : '0',
+    exact: exact ? writer.temporary(`RE[${index}]`) : null,
   };
 }
 

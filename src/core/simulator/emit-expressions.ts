@@ -183,8 +183,7 @@ function logicalOf(expression: Extract<Expression, { kind: 'logical' }>, context
   const left = scalarExpression(expression.left, context);
   const { lines, result: right } = writer.aside(() => scalarExpression(expression.right, context));
   if (lines.length === 0) return computed(`(${left.code} ${expression.operator} ${right.code})`);
-  const name = writer.fresh('b');
-  writer.line(`let ${name} = ${left.code};`);
+  const name = writer.temporary(left.code);
   writer.block(`if (${expression.operator === '&&' ? name : `!${name}`}) {`, () => {
     writer.append(lines);
     writer.line(`${name} = ${right.code};`);
@@ -284,12 +283,7 @@ function chosen(
   const tagged = parts.some(({ tag }) => tag !== '0');
   return {
     ...computed(pick(({ code }) => code)),
-    tag: tagged
-      ? writer.temporary(
-          pick(({ tag }) => tag),
-          'g',
-        )
-      : '0',
+    tag: tagged ? writer.temporary(pick(({ tag }) => tag)) : '0',
   };
 }
 
@@ -313,13 +307,12 @@ function fromStack(
   const leaves = leavesOf(element);
   const place = writer.temporary(
     `fp + ${offset} + ${leaves.length === 1 ? index : `imul(${index}, ${leaves.length})`}`,
-    'a',
   );
   const tagged = parts.some(({ tag }) => tag !== '0');
   return leaves.map(({ scalar }, k) => {
     const word = k === 0 ? place : `${place} + ${k}`;
     const code = scalar === 'bool' ? `SI[${word}] !== 0` : `${isFloat(scalar) ? 'SF' : 'SI'}[${word}]`;
-    const tag = tagged ? writer.temporary(`ST[${word}]`, 'g') : '0';
+    const tag = tagged ? writer.temporary(`ST[${word}]`) : '0';
     return { ...named(writer.temporary(code)), tag };
   });
 }

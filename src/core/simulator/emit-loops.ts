@@ -3,7 +3,7 @@ import { isSmall, literal, type Range } from './component.js';
 import { ringRange } from './emit-arithmetic.js';
 import type { FunctionContext } from './emit-context.js';
 import { scalarExpression } from './emit-expressions.js';
-import { writeStatements } from './emit-statements.js';
+import { writeBlock, writeStatements } from './emit-statements.js';
 import { unrolledLoop, type Unrolled } from './unroll.js';
 import { rootOf, walkStatements } from './walk.js';
 
@@ -20,6 +20,11 @@ export function writeLoop(statement: Loop, context: FunctionContext): void {
     writeUnrolled(statement, unrolled, context);
     return;
   }
+  writer.scope('block', () => writeRolled(statement, context));
+}
+
+function writeRolled(statement: Loop, context: FunctionContext): void {
+  const { writer, pass } = context;
   writeStatements(statement.init, context);
   const counter = counterOf(statement, context);
   const bounded = counter !== null && counter.rounds <= boundedRounds;
@@ -34,9 +39,10 @@ export function writeLoop(statement: Loop, context: FunctionContext): void {
     if (phases) writer.line('nextPhase();');
     // Where the condition stands, the counter may have gone past the limit already; where the body stands, not.
     if (counter) context.counterRanges.set(counter.id, counter.tested);
-    if (statement.condition) leaveUnless(statement.condition, label, context);
+    const { condition } = statement;
+    if (condition) writer.scope('statement', () => leaveUnless(condition, label, context));
     if (counter) context.counterRanges.set(counter.id, counter.range);
-    writeRound(statement, label, context);
+    writer.scope('block', () => writeRound(statement, label, context));
   });
   if (counter) {
     if (known) context.counterRanges.set(counter.id, known);
@@ -57,7 +63,7 @@ function writeUnrolled(statement: Loop, { variableId, values }: Unrolled, contex
   for (const value of values) {
     nextPhase();
     counterRanges.set(variableId, { low: value, high: value });
-    writeStatements(statement.body, inner);
+    writeBlock(statement.body, inner);
     if (statement.body.at(-1)?.kind === 'return') break;
   }
   counterRanges.delete(variableId);
@@ -96,10 +102,8 @@ function writeRound(statement: Loop, label: string, context: FunctionContext): v
   }
   // `continue` goes on behind this block; what the body declares is visible there.
   const round = writer.fresh('K');
-  writer.hoisting(() => {
-    writer.block(`${round}: {`, () => {
-      writeStatements(body, { ...inner, exits: { ...exits, continues: `break ${round};` } });
-    });
+  writer.block(`${round}: {`, () => {
+    writeStatements(body, { ...inner, exits: { ...exits, continues: `break ${round};` } });
   });
   rest();
 }

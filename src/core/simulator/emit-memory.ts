@@ -61,7 +61,7 @@ function elementPointer(place: Extract<Place, { kind: 'element' }>, context: Fun
   const at = checkedIndex(index, place.index, limit, base.root.name, context);
   const term = scaled(at, stride);
   const dynamic = base.dynamic === null ? term : `(${base.dynamic} + ${term} | 0)`;
-  return { ...base, dynamic: context.writer.temporary(dynamic, 'a') };
+  return { ...base, dynamic: context.writer.temporary(dynamic) };
 }
 
 /** The index, or the last one where it is out of bounds (which is noted): what Dawn's robustness makes of it. */
@@ -78,8 +78,8 @@ export function checkedIndex(
   if (index.exact !== null) noteOverflow(index, expression, signed, variableName, { writer, pass });
   if (inside) return writer.repeatable(index).code;
   const fault = pass.addFault({ kind: 'out-of-bounds', span: expression.span, variable: variableName, limit, signed });
-  const name = writer.fresh('i');
-  writer.line(`let ${name} = ${index.code}; if (${name} >>> 0 >= ${limit}) ${name} = outside(${fault}, ${name});`);
+  const name = writer.temporary(index.code);
+  writer.line(`if (${name} >>> 0 >= ${limit}) ${name} = outside(${fault}, ${name});`);
   return name;
 }
 
@@ -174,14 +174,14 @@ function taggedLoad(
 ): Component {
   if (!pass.variant.tags || leaf.scalar === 'bool' || !pass.mayCarryTag(pointer.root.id)) return component;
   if (residence.kind === 'stack') {
-    return { ...component, tag: writer.temporary(`ST[${stackPlace(pointer, residence.offset + index)}]`, 'g') };
+    return { ...component, tag: writer.temporary(`ST[${stackPlace(pointer, residence.offset + index)}]`) };
   }
   const word = wordPlace(pointer, residence.unitBytes, leaf);
   const inputOnly = pointer.root.space === 'storage' && pointer.root.access === 'read';
   const code = inputOnly
     ? `(base${residence.index} === 0 ? 0 : base${residence.index} + (${word}))`
     : `T${residence.index}[${word}]`;
-  return { ...component, tag: writer.temporary(code, 'g') };
+  return { ...component, tag: writer.temporary(code) };
 }
 
 const stackPlace = (pointer: Pointer, extra: number): string => `fp + ${placeCode(pointer, extra)}`;
@@ -280,11 +280,11 @@ export function assignRegisters(pointer: Pointer, value: Components, context: Fu
   if (!pass.isRelevant(pointer.root)) return;
   const names = (registers.get(pointer.root.id) ?? []).slice(pointer.constant, pointer.constant + value.length);
   const crosses = value.some(({ code }, index) =>
-    names.some(({ value: name }, other) => other < index && code.includes(name)),
+    names.some(({ value: name }, other) => other < index && mentions(code, name)),
   );
   const taken = crosses ? value.map((component) => writer.keep(component)) : value;
   const tags = crosses
-    ? taken.map(({ tag }) => (tag === '0' ? '0' : writer.temporary(tag, 'g')))
+    ? taken.map(({ tag }) => (tag === '0' ? '0' : writer.temporary(tag)))
     : taken.map(({ tag }) => tag);
   for (const [index, { value: name, tag, exact }] of names.entries()) {
     const component = taken[index]!;
@@ -293,6 +293,10 @@ export function assignRegisters(pointer: Pointer, value: Components, context: Fu
     writer.line(`${name} = ${component.code};`);
     if (tag !== '0') writer.line(`${tag} = ${tags[index]!};`);
   }
+}
+
+function mentions(code: string, name: string): boolean {
+  return code.includes(name) && new RegExp(`\\b${name}\\b`).test(code);
 }
 
 function unsignedSuffix(pointer: Pointer, { pass }: FunctionContext, index: number): string {

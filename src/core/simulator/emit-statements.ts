@@ -20,16 +20,21 @@ import { rootOf } from './walk.js';
 /** Writes statements one after another, as far as control can reach. */
 export function writeStatements(statements: readonly Statement[], context: FunctionContext): void {
   for (const statement of statements) {
-    writeStatement(statement, context);
+    context.writer.scope('statement', () => writeStatement(statement, context));
     if (statement.kind === 'break' || statement.kind === 'continue' || statement.kind === 'return') return;
   }
+}
+
+/** Writes statements whose lets and variables nothing behind them uses. */
+export function writeBlock(statements: readonly Statement[], context: FunctionContext): void {
+  context.writer.scope('block', () => writeStatements(statements, context));
 }
 
 function writeStatement(statement: Statement, context: FunctionContext): void {
   const { writer, exits } = context;
   switch (statement.kind) {
     case 'block':
-      writeStatements(statement.body, context);
+      writeBlock(statement.body, context);
       return;
     case 'declare':
       declare(statement, context);
@@ -98,7 +103,9 @@ export function defineValue(value: Value, parts: Components, context: FunctionCo
 
 function writeLet({ value, initializer, span }: Extract<Statement, { kind: 'let' }>, context: FunctionContext): void {
   if (value.type.kind === 'pointer') {
-    context.pointers.set(value.id, pointerOf(initializer, context));
+    const pointer = pointerOf(initializer, context);
+    if (pointer.dynamic !== null) context.writer.retain(pointer.dynamic);
+    context.pointers.set(value.id, pointer);
     return;
   }
   defineValue(value, expressionOf(initializer, context), context);
@@ -121,13 +128,8 @@ function declare(
       const tagged = scalar !== 'bool' && pass.mayCarryTag(variable.id);
       const watched = (scalar === 'i32' || scalar === 'u32') && pass.watchesExact(variable.id);
       const part = watched ? writer.repeatable(kept[index]!) : kept[index]!;
-      const own = (prefix: string, code: string): string => {
-        const name = writer.fresh(prefix);
-        writer.declare(name, code);
-        return name;
-      };
-      const exact = watched ? own('x', exactOf(part, scalar)) : null;
-      return { value: own('r', part.code), tag: tagged ? own('q', part.tag) : '0', exact };
+      const exact = watched ? writer.declare(exactOf(part, scalar)) : null;
+      return { value: writer.declare(part.code), tag: tagged ? writer.declare(part.tag) : '0', exact };
     });
     registers.set(variable.id, names);
   } else {
@@ -198,8 +200,8 @@ function update(statement: Extract<Statement, { kind: 'update' }>, context: Func
 function writeIf(statement: Extract<Statement, { kind: 'if' }>, context: FunctionContext): void {
   const { writer } = context;
   const condition = scalarExpression(statement.condition, context);
-  const then = writer.aside(() => writeStatements(statement.then, context)).lines;
-  const otherwise = writer.aside(() => writeStatements(statement.otherwise, context)).lines;
+  const then = writer.aside(() => writeBlock(statement.then, context)).lines;
+  const otherwise = writer.aside(() => writeBlock(statement.otherwise, context)).lines;
   if (then.length === 0 && otherwise.length === 0) return;
   writer.block(`if (${condition.code}) {`, () => writer.append(then), otherwise.length === 0 ? '}' : '} else {');
   if (otherwise.length > 0) {
@@ -217,7 +219,7 @@ function writeSwitch(statement: Extract<Statement, { kind: 'switch' }>, context:
     for (const { values, isDefault, body } of statement.clauses) {
       const heads = [...values.map((value) => `case ${value | 0}:`), ...(isDefault ? ['default:'] : [])];
       writer.block(`${heads.join(' ')} {`, () => {
-        writeStatements(body, inner);
+        writeBlock(body, inner);
         writer.endRegion();
         writer.line(`break ${label};`);
       });

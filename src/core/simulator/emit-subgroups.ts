@@ -20,7 +20,7 @@ export function subgroupOf(
   const [value = []] = operands;
   const scalar = args[0] ? scalarOf(args[0].type) : 'bool';
   const point = pass.addSync({ kind: 'subgroup', span, name, width: value.length, scalar });
-  const place = writer.temporary(`S[2] * ${exchangeWidth}`, 'x');
+  const place = writer.temporary(`S[2] * ${exchangeWidth}`);
   for (const [index, part] of operands.flat().entries()) {
     writer.line(`X[${place} + ${index}] = +${bracketed(part.code)};`);
     if (pass.variant.tags) writer.line(`XT[${place} + ${index}] = ${part.tag};`);
@@ -32,7 +32,7 @@ export function subgroupOf(
     const code =
       leaf.scalar === 'bool' ? `${raw} !== 0` : leaf.scalar === 'i32' || leaf.scalar === 'u32' ? `${raw} | 0` : raw;
     const tagged = pass.variant.tags && value.some(({ tag }) => tag !== '0') && leaf.scalar !== 'bool';
-    return { ...named(writer.temporary(code)), tag: tagged ? writer.temporary(`XT[${place} + ${index}]`, 'g') : '0' };
+    return { ...named(writer.temporary(code)), tag: tagged ? writer.temporary(`XT[${place} + ${index}]`) : '0' };
   });
 }
 

@@ -88,10 +88,10 @@ class PassRun {
     before: number,
   ): Generator<SimulationProgress, void> {
     if (workgroups.length === 0) return;
-    const text = treatment === 'counted' ? 'counted' : 'full';
+    const { recording } = this.compiled;
+    const text = treatment === 'counted' || recording.countsOnly ? 'counted' : 'full';
     const entry = this.entry(text);
     const { watch } = this.input;
-    const { recording } = this.compiled;
     const logs = treatment === 'logged' && recording.accesses;
     this.machine.log.keeps = logs;
     this.machine.mode = {
@@ -120,7 +120,8 @@ class PassRun {
   private entry(text: Text): Entry {
     const known = this.entries.get(text);
     if (known) return known;
-    const make = this.instantiate(this.compiled.codes[this.pass.texts[text]]!) as (environment: object) => Entry;
+    const code = this.compiled.codes[this.pass.texts[text]!]!;
+    const make = this.instantiate(code) as (environment: object) => Entry;
     const entry = make(this.machine.environment);
     this.entries.set(text, entry);
     return entry;

@@ -14,6 +14,11 @@ export interface Recording {
   readonly provenance: boolean;
   /** Values of `let`s and `var`s of one invocation. */
   readonly values: boolean;
+  /**
+   * Nothing but how often each site is executed: what no address and no branch depends on is left out, so that the
+   * buffers hold no results. Excludes everything else; the workgroups to be logged are counted, and have no log.
+   */
+  readonly countsOnly: boolean;
 }
 
 /**

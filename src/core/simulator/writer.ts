@@ -17,32 +17,72 @@ interface Region {
 /** What is counted when a region runs: the sites of its accesses. Returns the number of the new block. */
 export type AddBlock = (sites: readonly number[]) => number;
 
-/** The lines of one generated function, with fresh names and the bookkeeping of its accesses. */
+const isName = (code: string): boolean => /^[a-z]\w*$/.test(code);
+
+/**
+ * Who holds the names that are taken within it: a block until its end, a statement until its end unless they become the
+ * names of its lets, a call that is written in place hands them on to the statement around it.
+ */
+type ScopeKind = 'block' | 'statement' | 'inlined';
+
+interface Scope {
+  readonly kind: ScopeKind;
+  readonly names: Set<string>;
+}
+
+/**
+ * The lines of one generated function, with its names and the bookkeeping of its accesses. Names are used again when
+ * nothing holds them any more: what waits keeps all variables of its function, so that few of them make waiting cheap.
+ */
 export class Writer {
   private lines: string[] = [];
   private region: Region | null = null;
+  private labels = 0;
   private names = 0;
-  /** Names to declare before the block that is being written, or null where declarations stay where they are. */
-  private hoisted: string[] | null = null;
+  private readonly free: string[] = [];
+  private readonly scopes: Scope[] = [{ kind: 'block', names: new Set() }];
 
   constructor(
     private readonly addBlock: AddBlock,
     private readonly logs: boolean,
   ) {}
 
-  /** A name that no other line uses. */
+  /** A name that no other line uses, for labels and parameters. */
   fresh(prefix: string): string {
-    return `${prefix}${this.names++}`;
+    return `${prefix}${this.labels++}`;
   }
 
   line(text: string): void {
     this.lines.push(text);
   }
 
-  /** Evaluates once, here: returns the name of the result. */
-  temporary(code: string, prefix = 't'): string {
-    const name = this.fresh(prefix);
-    this.lines.push(`const ${name} = ${code};`);
+  /** Writes what may use again, afterwards, the names that it takes. */
+  scope<T>(kind: ScopeKind, write: () => T): T {
+    const outer = this.scopes.at(-1)!;
+    const scope: Scope = { kind, names: new Set() };
+    this.scopes.push(scope);
+    const result = write();
+    this.scopes.pop();
+    for (const name of scope.names) {
+      if (kind === 'inlined') outer.names.add(name);
+      else this.free.push(name);
+    }
+    return result;
+  }
+
+  private take(): string {
+    return this.free.pop() ?? `t${this.names++}`;
+  }
+
+  private get holder(): Scope {
+    return this.scopes.findLast(({ kind }) => kind !== 'statement')!;
+  }
+
+  /** Evaluates once, here: returns the name of the result, which the rest of the statement may use. */
+  temporary(code: string): string {
+    const name = this.take();
+    this.scopes.at(-1)!.names.add(name);
+    this.lines.push(`${name} = ${code};`);
     return name;
   }
 
@@ -57,34 +97,38 @@ export class Writer {
     return component.atomic ? component : this.keep(component);
   }
 
-  /** Declares a name that the rest of the block may use, also after a `continue`. */
-  declare(name: string, code: string): void {
-    if (this.hoisted === null) this.lines.push(`let ${name} = ${code};`);
-    else {
-      this.hoisted.push(name);
-      this.lines.push(`${name} = ${code};`);
+  /** Evaluates once, here: returns the name of the result, which the rest of the block may use. */
+  declare(code: string): string {
+    const name = this.take();
+    this.holder.names.add(name);
+    this.lines.push(`${name} = ${code};`);
+    return name;
+  }
+
+  /** Lets the rest of the block use a name that the statement has taken. Returns the name; other code it leaves alone. */
+  retain(code: string): string {
+    const { holder } = this;
+    for (let at = this.scopes.length - 1; this.scopes[at] !== holder; at--) {
+      if (this.scopes[at]!.names.delete(code)) holder.names.add(code);
     }
+    return code;
   }
 
   /** Keeps a component, its tag and its exact value under names that the rest of the block may use. */
   define(component: Component): Component {
-    if (component.atomic && component.stable) return component;
-    const name = this.fresh('v');
-    this.declare(name, component.code);
-    const kept = (code: string, prefix: string): string => {
-      const own = this.fresh(prefix);
-      this.declare(own, code);
-      return own;
+    const { code, range, tag, exact } = component;
+    const isNamed = component.atomic && component.stable;
+    const own = (part: string): string => {
+      if (part === '0' || (isNamed && isName(part))) return this.retain(part);
+      return this.declare(part);
     };
-    const tag = component.tag === '0' ? '0' : kept(component.tag, 'g');
-    const exact = component.exact === null ? null : kept(component.exact, 'e');
-    return { ...named(name), range: component.range, tag, exact };
+    return { ...named(own(code)), range, tag: own(tag), exact: exact === null ? null : own(exact) };
   }
 
   /** Notes an access. `address` counts bytes from the beginning of the variable. */
   access(site: number, address: string): void {
     if (this.region !== null && this.region.sites.length >= regionLimit) this.endRegion();
-    this.region ??= { at: this.lines.push('') - 1, count: this.fresh('n'), sites: [] };
+    this.region ??= { at: this.lines.push('') - 1, count: this.take(), sites: [] };
     const { count, sites } = this.region;
     if (this.logs)
       this.lines.push(`LS[${count} + ${sites.length}] = ${site}; LA[${count} + ${sites.length}] = ${address};`);
@@ -96,12 +140,13 @@ export class Writer {
     if (this.region === null) return;
     const { at, count, sites } = this.region;
     this.region = null;
+    this.free.push(count);
     const block = this.addBlock(sites);
     if (!this.logs) {
       this.lines[at] = `B[${block}]++;`;
       return;
     }
-    this.lines[at] = `let ${count} = S[0]; if (${count} > LOG_MARK) ${count} = emptyLog(); B[${block}]++;`;
+    this.lines[at] = `${count} = S[0]; if (${count} > LOG_MARK) ${count} = emptyLog(); B[${block}]++;`;
     this.lines.push(`S[0] = ${count} + ${sites.length};`);
   }
 
@@ -127,22 +172,13 @@ export class Writer {
     this.lines.push(tail);
   }
 
-  /** Writes a block whose declared names are visible after it. */
-  hoisting(write: () => void): void {
-    const outer = this.hoisted;
-    const at = this.lines.push('') - 1;
-    const names: string[] = [];
-    this.hoisted = names;
-    write();
-    this.hoisted = outer;
-    if (names.length > 0) this.lines[at] = `let ${names.join(', ')};`;
-  }
-
   append(lines: readonly string[]): void {
     for (const line of lines) this.lines.push(line);
   }
 
   get text(): string {
-    return this.lines.filter((line) => line !== '').join('\n');
+    const names = Array.from({ length: this.names }, (_, index) => `t${index}`);
+    const declarations = names.length > 0 ? [`let ${names.join(', ')};`] : [];
+    return [...declarations, ...this.lines.filter((line) => line !== '')].join('\n');
   }
 }

@@ -61,12 +61,8 @@ export function lowerProgram(
   if (unclosed !== null) {
     return failed({ start: unclosed, end: unclosed + 2 }, 'This block comment has no end.', 'Close it with */.');
   }
-  let ast: WeslAST;
-  try {
-    const source = { modulePath: 'package::kernel', debugFilePath: 'kernel.wgsl', src: text };
-    ast = parseSrcModule(source, { keepComments: false });
-  } catch {
-    // The parser throws where a text is nested beyond all reason.
+  const ast = parsed(text);
+  if (ast === null) {
     return failed({ start: 0, end: 1 }, 'The simulator cannot read this text.', 'Split its longest expressions.');
   }
   const [problem] = ast.diagnostics;
@@ -75,6 +71,22 @@ export function lowerProgram(
     return failed(problem, message, remedy);
   }
   return new ProgramLowering(ast, spanOf, constants).lower(entry);
+}
+
+/** The text that was parsed last: the entry points of a kernel are lowered one after the other. */
+let latest: { readonly text: string; readonly ast: WeslAST } | null = null;
+
+/** The tree of a text; null for one that is nested beyond all reason, at which the parser throws. */
+function parsed(text: string): WeslAST | null {
+  if (latest?.text === text) return latest.ast;
+  try {
+    const source = { modulePath: 'package::kernel', debugFilePath: 'kernel.wgsl', src: text };
+    const ast = parseSrcModule(source, { keepComments: false });
+    latest = { text, ast };
+    return ast;
+  } catch {
+    return null;
+  }
 }
 
 /**

@@ -144,7 +144,12 @@ function spread(ends: readonly number[]): readonly number[] {
 export function scalingSummary({ exponent, points, dimension }: TrafficScaling): string {
   const sizes = points.map(({ size }) => formatCount(size)).join(', ');
   const power = significant(exponent, 2);
-  return t('Requested bytes grow as {0} to the power of {1} (simulated at {2}).', dimension, power, sizes);
+  return t(
+    'Requested bytes grow as {0} to the power of {1} (counted at {2}; sectors for each byte as at the largest).',
+    dimension,
+    power,
+    sizes,
+  );
 }
 
 /** The numbers behind the chart. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { buildLedger, withScaling } from '../../../src/core/analysis/ledger-build.js';
+import { buildLedger } from '../../../src/core/analysis/ledger-build.js';
+import { countedTraffic, withScaling } from '../../../src/core/analysis/ledger-scaling.js';
 import type { Ledger } from '../../../src/core/analysis/ledger.js';
-import { builtInText, plannedKernel } from './planned.js';
+import { builtInText, plannedKernel, type PlannedKernel } from './planned.js';
 import { complete, tilings, type RequestedBytes } from './requested-bytes.js';
 import { simulatedContext } from './simulated.js';
 
@@ -54,6 +55,24 @@ describe('withScaling', () => {
     expect(scaling?.points.map(({ size }) => size)).toEqual([16, 64, 4096]);
     expect(scaling?.exponent).toBeCloseTo(2.5, 12);
   });
+});
+
+describe('the traffic of a simulation that only counted', () => {
+  it.each(['softmax/flash.wgsl', 'linear/left-product.wgsl', 'lightning/lightning2.wgsl'])(
+    'is that of one that logged everything, for %s',
+    (name) => {
+      const at = (seqlen: number): PlannedKernel =>
+        plannedKernel(builtInText(name), { heads: 2, seqlen, headDim: 32 }, {});
+      const ledger = buildLedger(simulatedContext(at(256), 'all'));
+      const { totals } = buildLedger(simulatedContext(at(64), 'all'));
+      const counted = countedTraffic(simulatedContext(at(64), 'none'), ledger);
+      expect(counted.compulsoryBytes).toBe(totals.compulsoryBytes);
+      expect(counted.requestedBytes).toBe(totals.requestedBytes);
+      expect(counted.transferredBytes / totals.transferredBytes).toBeCloseTo(1, 2);
+      const unknown = countedTraffic(simulatedContext(at(64), 'none'), { ...ledger, lines: [] });
+      expect(unknown.transferredBytes).toBe(counted.requestedBytes);
+    },
+  );
 });
 
 describe('a ledger of which only some workgroups were logged', () => {

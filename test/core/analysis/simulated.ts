@@ -26,7 +26,8 @@ export function simulatedContext(
   { subgroupSize = 32, provenance = false, faults = false } = {},
 ): AnalysisContext {
   const { plan } = kernel;
-  const recording = { accesses: logged !== 'none', faults, provenance, values: false };
+  const countsOnly = logged === 'none' && !faults && !provenance;
+  const recording = { accesses: logged !== 'none', faults, provenance, values: false, countsOnly };
   const result = compileSimulation(plan, recording);
   if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
   const recorder = provenance ? createProvenance(plan, kernel.mechanism) : null;
