@@ -4,7 +4,7 @@
 //   npm test -- lint gpu      only these
 //
 // Ends with a table and one plain line: `N passed, N failed`. A check (types, lint, ...) counts as one.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import {
@@ -19,15 +19,19 @@ import {
 } from './setup.mjs';
 
 const bin = (path) => join(root, 'node_modules', path);
-const checks = [
+/** Checks of the sources. They need nothing of each other and run side by side. */
+const sourceChecks = [
   { name: 'types', script: bin('typescript/bin/tsc'), args: ['-b'] },
   { name: 'lint', script: bin('eslint/bin/eslint.js'), args: ['.', '--max-warnings=0'] },
   { name: 'format', script: bin('prettier/bin/prettier.cjs'), args: ['--check', '--log-level', 'warn', '.'] },
+];
+/** Checks of what is made of them, one after another. */
+const productChecks = [
   { name: 'build', script: 'esbuild.mjs', args: [] },
   { name: 'package', script: 'scripts/package.mjs', args: [] },
 ];
-/** The projects of vitest.config.ts, in the order of what they cost. */
-const suites = ['core', 'gpu', 'webview', 'e2e'];
+/** The projects of vitest.config.ts, those that need least first. */
+const suites = ['core', 'kernels', 'gpu', 'webview', 'e2e'];
 
 function runNode(script, args, env = {}) {
   const started = Date.now();
@@ -39,10 +43,20 @@ function runNode(script, args, env = {}) {
   return { ok: status === 0, seconds: (Date.now() - started) / 1000 };
 }
 
-function runCheck({ name, script, args }) {
+/** Runs a check to its end, and then shows what it had to say. */
+async function runCheck({ name, script, args }) {
   say(`${name}: ${script.replace(`${root}/`, '')} ${args.join(' ')}`);
-  const { ok, seconds } = runNode(script, args);
-  return { name, passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0, seconds };
+  const started = Date.now();
+  const child = spawn(process.execPath, [script, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let words = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (words += chunk));
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (words !== '') process.stdout.write(words);
+  const seconds = (Date.now() - started) / 1000;
+  return { name, passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0, seconds };
 }
 
 function runSuite(name, env) {
@@ -82,9 +96,9 @@ function printSummary(results) {
   return total('failed') === 0 ? 0 : 1;
 }
 
-await runMain(() => {
+await runMain(async () => {
   const names = process.argv.slice(2);
-  const known = [...checks.map(({ name }) => name), ...suites];
+  const known = [...sourceChecks, ...productChecks].map(({ name }) => name).concat(suites);
   const unknown = names.filter((name) => !known.includes(name));
   if (unknown.length > 0)
     throw new SetupError(`There is no suite ${unknown.join(', ')}. There are: ${known.join(', ')}.`);
@@ -93,13 +107,14 @@ await runMain(() => {
   ensureDependencies();
   const env = {};
   // Chromium brings the software GPU that the native suites run on, too.
-  if (['gpu', 'webview', 'e2e'].some(wanted)) {
+  if (['kernels', 'gpu', 'webview', 'e2e'].some(wanted)) {
     env.CHROMIUM_PATH = ensureBrowser();
     ensureVulkanLoader();
   }
   if (wanted('e2e')) ensureWorkbench();
   const results = [];
-  for (const check of checks) if (wanted(check.name)) results.push(runCheck(check));
+  results.push(...(await Promise.all(sourceChecks.filter(({ name }) => wanted(name)).map(runCheck))));
+  for (const check of productChecks) if (wanted(check.name)) results.push(await runCheck(check));
   for (const suite of suites) if (wanted(suite)) results.push(runSuite(suite, env));
   if (wanted('e2e')) say('not run here: the extension-host suite in desktop VS Code (node scripts/test-electron.mjs)');
   return printSummary(results);

@@ -1,11 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { findHazards, mergeHazards } from '../../../src/core/analysis/hazards.js';
 import { subgroupSizeHazards, subgroupUse } from '../../../src/core/analysis/hazard-subgroups.js';
 import type { Hazard } from '../../../src/core/analysis/hazard.js';
 import type { Options, Shape } from '../../../src/core/attention/mechanism.js';
-import { readKernel } from '../../../src/core/kernel/read.js';
-import { templateFor } from '../../../src/core/kernel/template.js';
 import { unpackTensor } from '../../../src/core/kernel/tensor.js';
 import { plantedFaults } from '../../kernels/hazards.js';
 import type { PlantedFault } from '../../kernels/hazards/planted.js';
@@ -122,48 +120,5 @@ describe('a kernel for subgroups of one size', () => {
     const source = textOf(`test/kernels/styles/${name}.wgsl`);
     expect(subgroupUse(plannedKernel(source, shape).plan)).not.toBeNull();
     expect(subgroupHazards(source, shape)).toEqual([]);
-  });
-});
-
-describe('no hazard is found', () => {
-  /** Floating-point operations of a case that is simulated whole here. */
-  const mostFlops = 1_000_000;
-
-  function expectNone(source: string, name: string): void {
-    const kernel = readKernel(source, name)!;
-    const cost = ({ shape, options }: { shape: Shape; options: Options }): number =>
-      kernel.computation!.flops(shape, options);
-    const cases = kernel.cases.filter((theCase) => cost(theCase) <= mostFlops);
-    expect(cases.length).toBeGreaterThanOrEqual(2);
-    for (const subgroupSize of [4, 32]) {
-      const found = cases.map(({ shape, options, name: caseName }) => {
-        const planned = plannedKernel(source, shape, options);
-        return findHazards(simulatedContext(planned, 'all', { subgroupSize, faults: true }), caseName);
-      });
-      expect(mergeHazards(found).map(({ message, line }) => `${line}: ${message}`)).toEqual([]);
-    }
-  }
-
-  const builtIn = readdirSync('shaders', { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.wgsl'),
-  );
-  const inStyles = readdirSync('test/kernels/styles');
-  const planted = readdirSync('test/kernels/hazards').filter((file) => file.endsWith('.wgsl'));
-
-  it.each([
-    ...builtIn.map((file) => `shaders/${file}`),
-    ...inStyles.map((file) => `test/kernels/styles/${file}`),
-    ...planted.map((file) => `test/kernels/hazards/${file}`),
-  ])('in %s', (file) => {
-    expectNone(textOf(file), file);
-  });
-
-  it.each(['softmax-attention', 'linear-attention', 'lightning-attention'])('in the template for %s', (mechanism) => {
-    expectNone(templateFor(mechanism)!, mechanism);
-  });
-
-  it('in the sample of the README', () => {
-    const [, sample] = /```wgsl\n(.*?)```/s.exec(textOf('README.md'))!;
-    expectNone(sample!, 'README.md');
   });
 });

@@ -1,0 +1,3 @@
+import { testKernelGrid } from './kernel-grid.js';
+
+await testKernelGrid(0);
