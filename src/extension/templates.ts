@@ -22,6 +22,10 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'gated-linear/chunked.wgsl', title: 'Gated Linear Attention, a gate per key channel' },
   { path: 'gated-linear/backward.wgsl', title: 'Gated Linear Attention, backward' },
   { path: 'gated-linear/decode.wgsl', title: 'Gated Linear Attention, decode' },
+  { path: 'retention/chunked.wgsl', title: 'Retention, chunkwise' },
+  { path: 'retention/backward.wgsl', title: 'Retention, backward' },
+  { path: 'retention/decode.wgsl', title: 'Retention, decode' },
+  { path: 'retention/decode-f16.wgsl', title: 'Retention, decode with tokens in f16' },
 ];
 
 /** The sample that a first user meets. */

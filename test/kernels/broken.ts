@@ -4,6 +4,7 @@ import { leftProduct, linearDecode, linearDecodeF16, rightProduct } from './brok
 import type { Mistake } from './broken/mistake.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
+import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
 import { flash, naive, softmaxBackward } from './broken/softmax.js';
 
 /** A built-in kernel, below `shaders/`, with one mistake in it. */
@@ -34,4 +35,8 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('gated-linear/backward.wgsl', gatedBackward),
   ...inFile('newton-schulz/newton-schulz.wgsl', newtonSchulz),
   ...inFile('polynomial-features/polynomial-features.wgsl', polynomialExpand),
+  ...inFile('retention/chunked.wgsl', retentionChunked),
+  ...inFile('retention/backward.wgsl', retentionBackward),
+  ...inFile('retention/decode.wgsl', retentionDecode),
+  ...inFile('retention/decode-f16.wgsl', retentionDecodeF16),
 ];

@@ -4,6 +4,7 @@ import { linearAttention } from './linear-attention.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
 import { newtonSchulzIteration } from './newton-schulz.js';
 import { polynomialFeatures } from './polynomial-features.js';
+import { retention } from './retention.js';
 import { elementCount, tensorDims } from './sizes.js';
 import { softmaxAttention } from './softmax-attention.js';
 
@@ -15,6 +16,7 @@ export const mechanisms: readonly Mechanism[] = [
   gatedLinearAttention,
   newtonSchulzIteration,
   polynomialFeatures,
+  retention,
 ];
 
 /** The mechanism of an id, or null where there is none. */

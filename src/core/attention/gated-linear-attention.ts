@@ -3,6 +3,7 @@ import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
 import { goldenAttentionShape, scaledAttention } from './golden-operation.js';
 import {
+  headPart,
   linearBackward,
   linearForward,
   type LinearCotangents,
@@ -95,12 +96,6 @@ const optionSpecs: readonly OptionSpec[] = [
   },
 ];
 
-function part(values: Float32Array | undefined, head: number, count: number): Float64Array {
-  return values === undefined
-    ? new Float64Array(count)
-    : new Float64Array(values.subarray(head * count, (head + 1) * count));
-}
-
 function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Precision): LinearProblem {
   const math = arithmetic(precision);
   const sizes = sizesOf(shape);
@@ -110,14 +105,14 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
   const ones = new Float64Array(seqlen * headDim).fill(1);
   const scales = new Float64Array(seqlen * headDim).fill(scale);
   const head = (index: number): LinearHead => {
-    const gates = part(inputs.g, index, seqlen * gateDim);
+    const gates = headPart(inputs.g, index, seqlen * gateDim);
     return {
-      q: part(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
-      k: part(inputs.k, index, seqlen * headDim),
-      v: part(inputs.v, index, seqlen * headDimV),
+      q: headPart(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
+      k: headPart(inputs.k, index, seqlen * headDim),
+      v: headPart(inputs.v, index, seqlen * headDimV),
       qSlope: scales,
       kSlope: ones,
-      s0: part(inputs.s0, index, headDim * headDimV),
+      s0: headPart(inputs.s0, index, headDim * headDimV),
       z0: new Float64Array(headDim),
       decay: 1,
       decays: Float64Array.from(ones, (_, at) => {
@@ -251,8 +246,8 @@ const backwardComputation: Computation = {
   reference: (inputs, shape, options, precision, budget) => {
     const { seqlen, headDim, headDimV } = sizesOf(shape);
     const cotangents = (index: number): LinearCotangents => ({
-      o: part(inputs.do, index, seqlen * headDimV),
-      s: part(inputs.ds, index, headDim * headDimV),
+      o: headPart(inputs.do, index, seqlen * headDimV),
+      s: headPart(inputs.ds, index, headDim * headDimV),
       z: new Float64Array(headDim),
     });
     const problem = problemOf(inputs, shape, options, precision);

@@ -2,7 +2,13 @@ import { arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
 import { scaledAttention } from './golden-operation.js';
-import { linearBackward, linearForward, type LinearProblem } from './linear-recurrence.js';
+import {
+  headPart,
+  linearBackward,
+  linearForward,
+  type LinearCotangents,
+  type LinearProblem,
+} from './linear-recurrence.js';
 import { prefixRanges } from './masks.js';
 import type {
   Computation,
@@ -116,29 +122,23 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
   const ones = new Float64Array(seqlen * headDim).fill(1);
   const scales = new Float64Array(seqlen * headDim).fill(scale);
   const slopes = inputs.slopes!;
-  const s0 = inputs.s0 ?? null;
   return {
     math,
     sizes,
     causal: true,
     eps: null,
     head: (index) => ({
-      q: Float64Array.from(part(inputs.q!, index, seqlen * headDim), (value) => math.round(scale * value)),
-      k: new Float64Array(part(inputs.k!, index, seqlen * headDim)),
-      v: new Float64Array(part(inputs.v!, index, seqlen * headDimV)),
+      q: headPart(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
+      k: headPart(inputs.k, index, seqlen * headDim),
+      v: headPart(inputs.v, index, seqlen * headDimV),
       qSlope: scales,
       kSlope: ones,
-      s0: s0 === null ? new Float64Array(headDim * headDimV) : new Float64Array(part(s0, index, headDim * headDimV)),
+      s0: headPart(inputs.s0, index, headDim * headDimV),
       z0: new Float64Array(headDim),
       decay: math.round(Math.exp(-slopes[index % heads]!)),
       decays: null,
     }),
   };
-}
-
-/** The elements of one head where each has `count`. */
-function part(values: Float32Array, head: number, count: number): Float32Array {
-  return values.subarray(head * count, (head + 1) * count);
 }
 
 function generate(names: readonly TensorSpec[], shape: Shape, options: Options, seed: number): Inputs {
@@ -223,10 +223,9 @@ const backwardComputation: Computation = {
   generate: (shape, options, seed) => generate(backwardTensors, shape, options, seed),
   reference: (inputs, shape, options, precision, budget) => {
     const { seqlen, headDim, headDimV } = sizesOf(shape);
-    const ds = inputs.ds ?? null;
-    const cotangents = (index: number): { o: Float64Array; s: Float64Array; z: Float64Array } => ({
-      o: new Float64Array(part(inputs.do!, index, seqlen * headDimV)),
-      s: ds === null ? new Float64Array(headDim * headDimV) : new Float64Array(part(ds, index, headDim * headDimV)),
+    const cotangents = (index: number): LinearCotangents => ({
+      o: headPart(inputs.do, index, seqlen * headDimV),
+      s: headPart(inputs.ds, index, headDim * headDimV),
       z: new Float64Array(headDim),
     });
     const gradients = linearBackward(problemOf(inputs, shape, options, precision), cotangents, budget);

@@ -33,6 +33,13 @@ export interface LinearProblem {
   readonly head: (index: number) => LinearHead;
 }
 
+/** The elements of one head as float64, where each head has `count`; zeros where the tensor is absent. */
+export function headPart(values: Float32Array | undefined, head: number, count: number): Float64Array {
+  return values === undefined
+    ? new Float64Array(count)
+    : new Float64Array(values.subarray(head * count, (head + 1) * count));
+}
+
 /** Multiplies a state, or the gradient of one, by the decay of token t. */
 function decayState({ math, sizes }: LinearProblem, { decay, decays }: LinearHead, s: Float64Array, t: number): void {
   const { headDim, headDimV } = sizes;

@@ -3,6 +3,7 @@ import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
 import { newtonSchulzTemplate } from './templates/newton-schulz.js';
 import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
+import { retentionTemplate } from './templates/retention.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
 
 const templates: ReadonlyMap<string, string> = new Map([
@@ -12,6 +13,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['gated-linear-attention', gatedLinearAttentionTemplate],
   ['newton-schulz', newtonSchulzTemplate],
   ['polynomial-features', polynomialFeaturesTemplate],
+  ['retention', retentionTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

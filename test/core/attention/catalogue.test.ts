@@ -21,6 +21,7 @@ describe('the catalogue', () => {
       'gated-linear-attention',
       'newton-schulz',
       'polynomial-features',
+      'retention',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();

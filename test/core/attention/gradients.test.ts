@@ -58,10 +58,11 @@ const cases: readonly Case[] = [
     shape: { ...small, gateDim: 1 },
     options: { gateKind: 'tau1' },
   },
+  { name: 'retention with its norm', id: 'retention', shape: small, options: { eps: 0.01 } },
 ];
 
 /** Outputs of a forward pass by the names their cotangents have. */
-const cotangents: Readonly<Record<string, string>> = { do: 'o', ds: 's', dz: 'z', dlse: 'lse' };
+const cotangents: Readonly<Record<string, string>> = { do: 'o', dy: 'y', ds: 's', dz: 'z', dlse: 'lse' };
 
 /** Inputs nudged in float64: the reference takes typed arrays, and these differences are far below a float32. */
 function nudged(inputs: Inputs, name: string, at: number, step: number): Inputs {
