@@ -29,6 +29,10 @@ interface CommonFlags {
   readonly verbose?: boolean;
 }
 
+interface ListFlags extends CommonFlags {
+  readonly kernels?: boolean;
+}
+
 interface ShapeFlags extends CommonFlags {
   readonly shape?: Record<string, number>;
   readonly options?: CaseOverride['options'];
@@ -83,10 +87,11 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
 
   program
     .command('list')
-    .description('list the mechanisms and the kernels that come along')
+    .description('list the mechanisms and the forms each has: references, kernels, their storage')
+    .option('--kernels', 'list the kernels that come along')
     .option('--json', 'print JSON')
-    .action(({ json = false }: CommonFlags) => {
-      process.stdout.write(`${listText(paint, json)}\n`);
+    .action(({ kernels = false, json = false }: ListFlags) => {
+      process.stdout.write(`${listText(paint, { kernels, json })}\n`);
     });
   withCommonFlags(program.command('check <files...>'))
     .description('find mistakes in kernel files, with the words of the driver')

@@ -99,13 +99,18 @@ describe('the command line without a device', () => {
     const { code, stdout } = await tilescope(['list']);
     expect(code).toBe(0);
     for (const id of ['softmax-attention', 'linear-attention', 'lightning-attention']) expect(stdout).toContain(id);
+    expect(stdout).toMatch(/^lightning-attention +Lightning attention +f32 +f32 +f32 +\d+ +\d+ +lightning$/m);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120);
+    const named = await tilescope(['list', '--kernels']);
+    expect(named.stdout).toMatch(/shaders\/linear\/decode-f16\.wgsl +decode +f32, f16 +\d+ cases +step$/m);
     const json = JSON.parse((await tilescope(['list', '--json'])).stdout) as {
       schemaVersion: number;
-      mechanisms: { id: string; kernels: { name: string; passes: string[] }[] }[];
+      mechanisms: { id: string; golden: string[]; kernels: { name: string; passes: string[] }[] }[];
     };
     expect(json.schemaVersion).toBe(1);
     const kernels = json.mechanisms.flatMap((mechanism) => mechanism.kernels);
     expect(kernels.map(({ name }) => name)).toContain('shaders/lightning/lightning2.wgsl');
+    expect(json.mechanisms.find(({ id }) => id === 'gated-linear-attention')?.golden).toEqual(['gla', 'sgla']);
     expect(kernels.every(({ passes }) => passes.length > 0)).toBe(true);
   });
 
