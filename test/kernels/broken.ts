@@ -1,6 +1,6 @@
 import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/gated-linear.js';
 import { lightning1, lightning2, lightningBackward, lightningDecode } from './broken/lightning.js';
-import { leftProduct, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
+import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
@@ -23,6 +23,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('softmax/backward.wgsl', softmaxBackward),
   ...inFile('linear/left-product.wgsl', leftProduct),
   ...inFile('linear/right-product.wgsl', rightProduct),
+  ...inFile('linear/backward.wgsl', linearBackward),
   ...inFile('linear/decode.wgsl', linearDecode),
   ...inFile('linear/decode-f16.wgsl', linearDecodeF16),
   ...inFile('lightning/lightning1.wgsl', lightning1),

@@ -183,3 +183,69 @@ export const linearDecodeF16: readonly Mistake[] = [
     why: 'A packed pair is the bits of two halves.',
   },
 ];
+
+/** Mistakes in linear/backward.wgsl. */
+export const linearBackward: readonly Mistake[] = [
+  {
+    name: 'the divisor is taken for a constant',
+    find: 'delta = -total.y / divisor / divisor;',
+    replace: 'delta = 0.0 * total.y;',
+    caughtBy: 'one below a tile of 16',
+    why: 'The divisor depends on queries and keys.',
+  },
+  {
+    name: 'the divisor of a query leaves out its own key',
+    find: `        if (causal) {
+          sums[c] += mapped_key(first_row + row, column);
+        }`,
+    replace: `        if (causal && i > 0u) {
+          sums[c] += mapped_key(first_row + row, column);
+        }`,
+    caughtBy: 'a single token',
+    why: 'A query sees the key of its own token.',
+  },
+  {
+    name: 'the slope of elu is that of its value',
+    find: 'return exp(min(x, vec4(0.0)));',
+    replace: 'return phi(x);',
+    caughtBy: 'a single token',
+    why: 'elu(x) + 1 has the slope 1 where x > 0.',
+  },
+  {
+    name: 'SiLU has the slope of a sigmoid',
+    find: 'return gate * (1.0 + x * (1.0 - gate));',
+    replace: 'return gate * (1.0 - gate);',
+    caughtBy: 'silu without divisor, not causal',
+    why: 'The derivative of x · g(x) is g + x · g · (1 - g).',
+  },
+  {
+    name: "keys see the divisor's part of queries before them",
+    find: 'block[i] = select(vec4(0.0), gradient, visible);',
+    replace: 'block[i] = gradient;',
+    caughtBy: 'one below a tile of 16',
+    why: 'δ is added to every pair, so those ahead of the query have to be masked again.',
+  },
+  {
+    name: 'the gradient of the final state is forgotten',
+    find: 'gradient = ds[matrix_at];',
+    replace: 'gradient = 0.0 * ds[matrix_at];',
+    caughtBy: 'one below a tile of 16',
+    why: 'Keys and values reach the final state.',
+  },
+  {
+    name: 'without a causal mask keys take the gradients after their chunk',
+    find: `  let chunks = chunk_count(params.seqlen);
+  return (batch_head * (chunks + 1u) + select(chunk, chunks, params.causal == 0u)) * state_size();`,
+    replace: `  let chunks = chunk_count(params.seqlen);
+  return (batch_head * (chunks + 1u) + min(chunk, chunks)) * state_size();`,
+    caughtBy: 'not causal, more keys than queries',
+    why: 'Every query sees every key.',
+  },
+  {
+    name: 'values are weighed by queries not divided',
+    find: 'value = divisors[first_row + n].x * do_rows[(first_row + n) * width_v + column];',
+    replace: 'value = do_rows[(first_row + n) * width_v + column];',
+    caughtBy: 'one below a tile of 16',
+    why: 'The gradient of the output reaches values through the divisor.',
+  },
+];
