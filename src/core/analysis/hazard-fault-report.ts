@@ -56,6 +56,23 @@ function tell(search: HazardSearch, pass: PassTrace, fault: Fault): Told {
         message: `Only a part of the subgroup of ${who} reaches this operation together.${times} What the others would have brought is missing.`,
         remedy: 'Move it out of the condition or loop that invocations of a subgroup pass differently.',
       };
+    case 'non-uniform-operand':
+      return {
+        ...plain,
+        kind: fault.kind,
+        severity: 'error',
+        message: `An operand of this matrix operation differs within a subgroup: ${who} brings another one than invocation ${numberText(fault.index)}.${times} What a GPU makes of it is open.`,
+        remedy:
+          'Compute offset, stride and matrices from what is the same for the whole subgroup, such as its subgroup_id.',
+      };
+    case 'matrix-stride':
+      return {
+        ...plain,
+        kind: fault.kind,
+        severity: 'error',
+        message: `The stride is ${numberText(fault.index)} in ${who}, and the ${numberText(fault.limit)} that one row or column of the matrix takes is the least: WGSL leaves open what is read and written.${times}`,
+        remedy: 'Give the distance from one row (or column) to the next, in elements of the array.',
+      };
     case 'index-overflow':
       return {
         ...plain,
@@ -121,7 +138,8 @@ function fixBounds(
 ): HazardFix | null {
   const index = indexOf(pass.entry);
   const access = index?.elementAt(fault.span);
-  if (!index || !access) return null;
+  // The offset of a subgroup matrix may hold an element access that is in order.
+  if (!index || access?.index.span.start !== fault.span.start || access.index.span.end !== fault.span.end) return null;
   const statement = site?.kind === 'write' ? index.statementAt(site.functionName, site.span) : null;
   const store = statement?.kind === 'assign' || statement?.kind === 'update' ? statement : null;
   if (site?.kind === 'write' && !store) return null;

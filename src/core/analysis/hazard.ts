@@ -10,6 +10,10 @@ export type HazardKind =
   | 'race-between-workgroups'
   | 'non-uniform-barrier'
   | 'non-uniform-subgroup'
+  /** An operand of a subgroup's matrix operation that its invocations do not agree on. */
+  | 'non-uniform-operand'
+  /** A subgroup matrix whose stride is less than its rows or columns are long. */
+  | 'matrix-stride'
   | 'never-read'
   | 'subgroup-size'
   | 'index-overflow'

@@ -1,4 +1,4 @@
-import type { Scalar } from '../wgsl/types.js';
+import type { LeafScalar } from './flatten.js';
 
 /** Bounds of an integer: of a u32 as an unsigned number, of an i32 as a signed one. Both ends belong to it. */
 export interface Range {
@@ -8,7 +8,8 @@ export interface Range {
 
 /**
  * One scalar of a value in the generated JavaScript. Integers are int32 whatever their type (a u32 is made unsigned
- * only where the sign matters), floats are doubles that hold a value of their own format, booleans are booleans.
+ * only where the sign matters), floats are doubles that hold a value of their own format, booleans are booleans. A
+ * subgroup matrix is one object, or null where all its elements are zero.
  */
 export interface Component {
   /** A JavaScript expression without side effects. */
@@ -46,8 +47,9 @@ export function variable(code: string): Component {
   return { ...plain, code, atomic: true, stable: false };
 }
 
-/** A literal of the given scalar type. */
-export function literal(scalar: Scalar, value: number | boolean): Component {
+/** A literal of the given scalar type; of a matrix its zero, whatever the value. */
+export function literal(scalar: LeafScalar, value: number | boolean): Component {
+  if (scalar === 'matrix') return { ...plain, code: 'null', atomic: true, stable: true };
   if (typeof value === 'boolean' || scalar === 'bool') {
     return { ...plain, code: String(Boolean(value)), atomic: true, stable: true };
   }

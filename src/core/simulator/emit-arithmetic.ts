@@ -2,6 +2,7 @@ import type { BinaryOperator, UnaryOperator } from '../wgsl/program.js';
 import type { Scalar } from '../wgsl/types.js';
 import { computed, constantOf, isSmall, maxI32, type Component, type Range } from './component.js';
 import type { FunctionContext } from './emit-context.js';
+import type { LeafScalar } from './flatten.js';
 
 export const isFloat = (scalar: Scalar): scalar is 'f32' | 'f16' => scalar === 'f32' || scalar === 'f16';
 
@@ -35,7 +36,7 @@ export function unsigned(component: Component): string {
 }
 
 /** The number that an integer of this type stands for, with no regard to wrapping. */
-export function exactOf(component: Component, scalar: Scalar): string {
+export function exactOf(component: Component, scalar: LeafScalar): string {
   return component.exact ?? (scalar === 'u32' ? unsigned(component) : component.code);
 }
 

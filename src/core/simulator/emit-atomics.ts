@@ -56,7 +56,14 @@ export function uniformLoad(
   context: FunctionContext,
 ): Components {
   const { writer, pass } = context;
-  const point = pass.addSync({ kind: 'barrier', span: expression.span, name: '', width: 0, scalar: 'u32' });
+  const point = pass.addSync({
+    kind: 'barrier',
+    span: expression.span,
+    name: '',
+    width: 0,
+    scalar: 'u32',
+    matrix: null,
+  });
   const pointer = pointerOf(expression.pointer, context);
   const wait = (): void => {
     if (!pass.waits) return;

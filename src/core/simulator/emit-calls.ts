@@ -1,12 +1,11 @@
 import type { Expression, FunctionDefinition, Statement, Value, ValueType } from '../wgsl/program.js';
-import type { Scalar } from '../wgsl/types.js';
 import { named, type Component, type Components } from './component.js';
 import type { FunctionContext, Pointer } from './emit-context.js';
 import { exactOf } from './emit-arithmetic.js';
 import { expressionOf } from './emit-expressions.js';
 import { pointerOf } from './emit-memory.js';
 import { defineValue, writeStatements } from './emit-statements.js';
-import { leavesOf } from './flatten.js';
+import { carriesTag, leavesOf, type LeafScalar } from './flatten.js';
 import { walkStatements } from './walk.js';
 
 /** Statements and expressions of the largest function that is written where it is called. */
@@ -75,7 +74,7 @@ function written(
 
 /** The scalars that a value travels in, with its tag and its exact value where it has them. */
 export interface Passage {
-  readonly scalar: Scalar;
+  readonly scalar: LeafScalar;
   readonly tag: boolean;
   readonly exact: boolean;
 }
@@ -96,7 +95,7 @@ export function resultPassage(
 function passages(type: ValueType, tagged: boolean, watched: boolean): Passage[] {
   return leavesOf(type).map(({ scalar }) => ({
     scalar,
-    tag: tagged && scalar !== 'bool',
+    tag: tagged && carriesTag(scalar),
     exact: watched && (scalar === 'i32' || scalar === 'u32'),
   }));
 }
@@ -134,14 +133,14 @@ function called(
   return results.map((passage, index) => received(passage, index, first, context));
 }
 
-/** A component of a result: the first is returned, all others lie in R, tags in RT and exact values in RE. */
+/** A component of a result: the first is returned, all others lie in R (matrices in RM), tags in RT, exact values in RE. */
 function received(
   { scalar, tag, exact }: Passage,
   index: number,
   first: string,
   { writer }: FunctionContext,
 ): Component {
-  const raw = `R[${index}]`;
+  const raw = scalar === 'matrix' ? `RM[${index}]` : `R[${index}]`;
   const integer = scalar === 'i32' || scalar === 'u32';
   const code =
     index === 0 ? first : writer.temporary(scalar === 'bool' ? `${raw} !== 0` : integer ? `${raw} | 0` : raw);
@@ -159,7 +158,8 @@ export function writeReturn(definition: FunctionDefinition, result: Components, 
   const kept = result.map((part) => writer.repeatable(part));
   for (const [index, { scalar, tag, exact }] of resultPassage(definition, context).entries()) {
     const part = kept[index]!;
-    if (index > 0) writer.line(`R[${index}] = ${scalar === 'bool' ? `${part.code} ? 1 : 0` : part.code};`);
+    const result = scalar === 'matrix' ? 'RM' : 'R';
+    if (index > 0) writer.line(`${result}[${index}] = ${scalar === 'bool' ? `${part.code} ? 1 : 0` : part.code};`);
     if (tag) writer.line(`RT[${index}] = ${part.tag};`);
     if (exact) writer.line(`RE[${index}] = ${exactOf(part, scalar)};`);
   }

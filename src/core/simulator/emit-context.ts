@@ -1,5 +1,6 @@
 import type { Span } from '../diagnostic.js';
-import type { FunctionDefinition, Program, ValueType, Variable } from '../wgsl/program.js';
+import type { FunctionDefinition, Program, SubgroupMatrixFunction, ValueType, Variable } from '../wgsl/program.js';
+import type { SubgroupMatrixType } from '../wgsl/types.js';
 import type { Components, Range } from './component.js';
 import type { Fault, Site } from './trace.js';
 import type { Writer } from './writer.js';
@@ -56,6 +57,39 @@ export interface SyncPoint {
   /** Scalars that each invocation brings and takes; bytes of `ValueType` are of no interest here. */
   readonly width: number;
   readonly scalar: 'f32' | 'f16' | 'i32' | 'u32' | 'bool';
+  /** What the subgroup does with matrices here, or null for every other operation. */
+  readonly matrix: MatrixOperation | null;
+}
+
+/** An operation on subgroup matrices: a subgroup does it as one. */
+export interface MatrixOperation {
+  readonly name: SubgroupMatrixFunction | 'subgroupMatrixStore' | 'fill';
+  /** Of the result; of a store, of what is stored. */
+  readonly type: SubgroupMatrixType;
+  /** The columns of the left operand of a product. */
+  readonly inner: number;
+  /** For loads and stores. */
+  readonly access: MatrixAccess | null;
+  /** Fault of operands that differ within the subgroup. */
+  readonly differing: number;
+}
+
+/** The memory of a load or store of a subgroup matrix. */
+export interface MatrixAccess {
+  /** Index among the pass's memories. */
+  readonly memory: number;
+  readonly site: number;
+  /** The block that its accesses are counted in. */
+  readonly block: number;
+  /** Elements of the array, and the bytes from one to the next. */
+  readonly elements: number;
+  readonly elementBytes: number;
+  /** What offset and stride count in. */
+  readonly unitBytes: number;
+  readonly columnMajor: boolean;
+  /** Faults of a matrix that goes past the end of the array, and of a stride that is less than a row (or column). */
+  readonly outside: number;
+  readonly shortStride: number;
 }
 
 /** A place whose values are recorded for the watched invocation. */
@@ -95,6 +129,8 @@ export interface PassContext {
   readonly isSynchronizing: (functionId: number) => boolean;
   /** Whether waits are written. */
   readonly waits: boolean;
+  /** False where nothing that matters depends on what subgroup matrices hold: their accesses are counted, no more. */
+  readonly holdsMatrices: boolean;
   /** False where neither an address nor a branch depends on what the variable holds, in a variant that slices. */
   readonly isRelevant: (variable: Variable) => boolean;
   /** Whether values of this id (variable, let, parameter, function) may carry a tag. */

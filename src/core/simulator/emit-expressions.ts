@@ -12,10 +12,11 @@ import {
 import { atomicOf, uniformLoad } from './emit-atomics.js';
 import { builtinOf } from './emit-builtins.js';
 import { callOf } from './emit-calls.js';
-import { Unsupported, type FunctionContext } from './emit-context.js';
+import type { FunctionContext } from './emit-context.js';
 import { arrayLength, checkedIndex, load, pointerTo } from './emit-memory.js';
+import { filledMatrix, subgroupMatrixOf } from './emit-subgroup-matrices.js';
 import { subgroupOf } from './emit-subgroups.js';
-import { elementsOf, leavesOf, memberLeaves, scalarOf } from './flatten.js';
+import { elementsOf, leavesOf, memberLeaves, scalarOf, stackView } from './flatten.js';
 
 /** The scalars of an expression. Writes whatever has to be done to have them, in WGSL's order. */
 export function expressionOf(expression: Expression, context: FunctionContext): Components {
@@ -68,17 +69,8 @@ export function expressionOf(expression: Expression, context: FunctionContext): 
     case 'subgroup':
       return subgroupOf(expression, context);
     case 'subgroup-matrix':
-      throw noSubgroupMatrices(expression.span);
+      return subgroupMatrixOf(expression, context);
   }
-}
-
-/** What is thrown where a kernel uses matrices held by subgroups. */
-export function noSubgroupMatrices(span: Expression['span']): Unsupported {
-  return new Unsupported(
-    'The simulator has no subgroup matrices.',
-    span,
-    'Compare and benchmark the kernel on the device; for a trace, keep a variant with plain loops beside it.',
-  );
 }
 
 /** The one scalar of a scalar expression. */
@@ -193,6 +185,7 @@ function logicalOf(expression: Extract<Expression, { kind: 'logical' }>, context
 
 function constructOf(expression: Extract<Expression, { kind: 'construct' }>, context: FunctionContext): Components {
   const { type, parts } = expression;
+  if (type.kind === 'subgroup-matrix') return filledMatrix(type, expression, context);
   const given = parts.flatMap((part) => expressionOf(part, context));
   const count = leavesOf(type).length;
   if (type.kind === 'vector' && given.length === 1) {
@@ -291,8 +284,7 @@ function chosen(
 export function toStack(type: ValueType, offset: number, parts: Components, { writer }: FunctionContext): void {
   for (const [index, { scalar }] of leavesOf(type).entries()) {
     const { code, tag } = parts[index]!;
-    const view = isFloat(scalar) ? 'SF' : 'SI';
-    writer.line(`${view}[fp + ${offset + index}] = ${scalar === 'bool' ? `${code} ? 1 : 0` : code};`);
+    writer.line(`${stackView(scalar)}[fp + ${offset + index}] = ${scalar === 'bool' ? `${code} ? 1 : 0` : code};`);
     if (parts.some((part) => part.tag !== '0')) writer.line(`ST[fp + ${offset + index}] = ${tag};`);
   }
 }
@@ -311,7 +303,7 @@ function fromStack(
   const tagged = parts.some(({ tag }) => tag !== '0');
   return leaves.map(({ scalar }, k) => {
     const word = k === 0 ? place : `${place} + ${k}`;
-    const code = scalar === 'bool' ? `SI[${word}] !== 0` : `${isFloat(scalar) ? 'SF' : 'SI'}[${word}]`;
+    const code = scalar === 'bool' ? `SI[${word}] !== 0` : `${stackView(scalar)}[${word}]`;
     const tag = tagged ? writer.temporary(`ST[${word}]`) : '0';
     return { ...named(writer.temporary(code)), tag };
   });

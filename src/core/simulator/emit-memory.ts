@@ -5,7 +5,17 @@ import type { Scalar } from '../wgsl/types.js';
 import { literal, named, variable, constantOf, type Component, type Components } from './component.js';
 import { Unsupported, type FunctionContext, type Pointer, type Residence } from './emit-context.js';
 import { expressionOf } from './emit-expressions.js';
-import { accessBytes, elementsOf, leavesOf, memberLeaves, strideOf, type Leaf } from './flatten.js';
+import {
+  accessBytes,
+  carriesTag,
+  elementsOf,
+  leavesOf,
+  memberLeaves,
+  stackView,
+  strideOf,
+  type Leaf,
+  type LeafScalar,
+} from './flatten.js';
 import { memberOffsets } from '../wgsl/layout.js';
 
 /** Where a place lies. Writes the evaluation of its indices, with the check of their bounds. */
@@ -83,7 +93,8 @@ export function checkedIndex(
   return name;
 }
 
-function noteOverflow(
+/** Notes an index that wrapped round on its way: its exact value is another one. */
+export function noteOverflow(
   index: Component,
   expression: Expression,
   signed: boolean,
@@ -111,7 +122,8 @@ function placeCode({ constant, dynamic }: Pointer, extra: number): string {
   return fixed === 0 ? dynamic : `${dynamic} + ${fixed}`;
 }
 
-function byteAddress(pointer: Pointer, unitBytes: number): string {
+/** The code of an address in bytes from the beginning of the variable. */
+export function byteAddress(pointer: Pointer, unitBytes: number): string {
   if (pointer.dynamic === null) return String(pointer.constant * unitBytes);
   const shift = Math.log2(unitBytes);
   return `(${placeCode(pointer, 0)}) << ${shift}`;
@@ -172,7 +184,7 @@ function taggedLoad(
   index: number,
   { pass, writer }: FunctionContext,
 ): Component {
-  if (!pass.variant.tags || leaf.scalar === 'bool' || !pass.mayCarryTag(pointer.root.id)) return component;
+  if (!pass.variant.tags || !carriesTag(leaf.scalar) || !pass.mayCarryTag(pointer.root.id)) return component;
   if (residence.kind === 'stack') {
     return { ...component, tag: writer.temporary(`ST[${stackPlace(pointer, residence.offset + index)}]`) };
   }
@@ -203,7 +215,7 @@ function loadCode(
   if (residence.kind === 'stack') {
     const at = stackPlace(pointer, residence.offset + index);
     if (scalar === 'bool') return `SI[${at}] !== 0`;
-    return `${scalar === 'f32' || scalar === 'f16' ? 'SF' : 'SI'}[${at}]`;
+    return `${stackView(scalar)}[${at}]`;
   }
   const view = residence.index;
   if (scalar === 'f16') return `HT[H${view}[${placeCode(pointer, leaf.byteOffset / 2)}]]`;
@@ -244,8 +256,7 @@ function storeCode(
   const { scalar } = leaf;
   const whole = scalar === 'bool' ? `${code} ? 1 : 0` : code;
   if (residence.kind === 'stack') {
-    const view = scalar === 'f32' || scalar === 'f16' ? 'SF' : 'SI';
-    return `${view}[${stackPlace(pointer, residence.offset + index)}] = ${whole};`;
+    return `${stackView(scalar)}[${stackPlace(pointer, residence.offset + index)}] = ${whole};`;
   }
   const view = residence.index;
   if (scalar === 'f16') return `H${view}[${placeCode(pointer, leaf.byteOffset / 2)}] = f16bits(${code});`;
@@ -268,7 +279,10 @@ function storeTags(
     }
     const bytes = leaf.scalar === 'f16' ? 2 : 4;
     const word = wordPlace(pointer, residence.unitBytes, leaf);
-    writer.line(`T${residence.index}[${word}] = ${tag};`);
+    // A word has one tag: the second of two halves, where it has none (a masked weight, say), leaves that of the first.
+    const half = leaf.scalar === 'f16' ? placeCode(pointer, leaf.byteOffset / 2) : '0';
+    const stays = leaf.scalar === 'f16' ? `if (${tag} !== 0 || (${half} & 1) === 0) ` : '';
+    writer.line(`${stays}T${residence.index}[${word}] = ${tag};`);
     if (tag !== '0')
       writer.line(`if (${tag} !== 0) ${pointer.root.space}Tagged(${residence.index}, ${tag}, ${bytes});`);
   }
@@ -304,7 +318,7 @@ function unsignedSuffix(pointer: Pointer, { pass }: FunctionContext, index: numb
   return scalar === 'u32' && pass.variant.faults ? ' >>> 0' : '';
 }
 
-function scalarAt({ type }: Variable, index: number): Scalar {
+function scalarAt({ type }: Variable, index: number): LeafScalar {
   return leavesOf(type)[index]?.scalar ?? 'u32';
 }
 

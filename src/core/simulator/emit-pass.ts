@@ -13,7 +13,7 @@ import { logMark, Writer } from './writer.js';
 
 /** Names of the environment that every text takes apart; `createEnvironment` makes them. */
 const names =
-  'S, B, LS, LA, R, RT, RE, X, XT, SF, SI, ST, HT, SG, memory, emptyLog, nextPhase, endless, outside, overflowed, ' +
+  'S, B, LS, LA, R, RM, RT, RE, X, XT, XM, SF, SI, SM, ST, HT, SG, memory, emptyLog, nextPhase, endless, outside, overflowed, ' +
   'happened, recorded, join, multiply, storageTagged, workgroupTagged, f16, f16bits, f32bits, bitsf32, toI32, ' +
   'toU32, roundEven, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
 
@@ -34,6 +34,7 @@ export function emitPass(program: Program, planned: PlannedPass, flow: Flow, var
     addSync: tables.addSync,
     addRecord: tables.addRecord,
     waits,
+    holdsMatrices: !variant.slices || flow.needsMatrices,
     isSynchronizing: (id) => waits && tables.synchronizing.has(id),
     isRelevant: ({ id }) => !variant.slices || flow.isRelevant(id),
     mayCarryTag: (id) => variant.tags && flow.mayCarryTag(id),

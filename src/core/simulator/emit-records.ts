@@ -16,7 +16,7 @@ export function record(
   { pass, writer }: FunctionContext,
 ): void {
   if (!pass.variant.values || name === null || parts.length === 0 || parts.length > widest) return;
-  if (type.kind === 'struct' || type.kind === 'array' || type.kind === 'pointer') return;
+  if (['struct', 'array', 'pointer', 'subgroup-matrix'].includes(type.kind)) return;
   const scalar = scalarOf(type);
   const place = pass.addRecord({ name, span, booleans: scalar === 'bool' });
   const codes = parts.map((part) => (scalar === 'u32' ? unsigned(part) : part.code));

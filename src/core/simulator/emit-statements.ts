@@ -2,19 +2,12 @@ import type { Statement, Value } from '../wgsl/program.js';
 import { literal, type Components } from './component.js';
 import { binaryComponent, exactOf, isFloat } from './emit-arithmetic.js';
 import type { FunctionContext, RegisterNames } from './emit-context.js';
-import {
-  expressionOf,
-  noteDivision,
-  pairwise,
-  scalarExpression,
-  toStack,
-  matrixUpdate,
-  noSubgroupMatrices,
-} from './emit-expressions.js';
+import { expressionOf, noteDivision, pairwise, scalarExpression, toStack, matrixUpdate } from './emit-expressions.js';
 import { writeLoop } from './emit-loops.js';
 import { load, noteDeclaration, pointerOf, pointerTo, store } from './emit-memory.js';
 import { record } from './emit-records.js';
-import { leavesOf, scalarOf } from './flatten.js';
+import { storeMatrix } from './emit-subgroup-matrices.js';
+import { carriesTag, leavesOf, scalarOf } from './flatten.js';
 import { rootOf } from './walk.js';
 
 /** Writes statements one after another, as far as control can reach. */
@@ -81,14 +74,14 @@ function writeStatement(statement: Statement, context: FunctionContext): void {
     case 'barrier': {
       const kind = statement.scope === 'subgroup' ? 'subgroup' : 'barrier';
       const name = `${statement.scope}Barrier`;
-      const point = context.pass.addSync({ kind, span: statement.span, name, width: 0, scalar: 'u32' });
+      const point = context.pass.addSync({ kind, span: statement.span, name, width: 0, scalar: 'u32', matrix: null });
       if (!context.pass.waits) return;
       writer.endRegion();
       writer.line(`yield ${point};`);
       return;
     }
     case 'subgroup-matrix-store':
-      throw noSubgroupMatrices(statement.span);
+      storeMatrix(statement, context);
   }
 }
 
@@ -125,7 +118,7 @@ function declare(
   const residence = pass.residenceOf(variable);
   if (residence.kind === 'register') {
     const names = leaves.map(({ scalar }, index): RegisterNames => {
-      const tagged = scalar !== 'bool' && pass.mayCarryTag(variable.id);
+      const tagged = carriesTag(scalar) && pass.mayCarryTag(variable.id);
       const watched = (scalar === 'i32' || scalar === 'u32') && pass.watchesExact(variable.id);
       const part = watched ? writer.repeatable(kept[index]!) : kept[index]!;
       const exact = watched ? writer.declare(exactOf(part, scalar)) : null;
@@ -163,9 +156,13 @@ function initialize(
 ): void {
   const { writer, pass } = context;
   if (residence.kind !== 'stack' || !pass.isRelevant(pointer.root)) return;
-  const zero = value.every(({ code }) => code === '0' || code === 'false');
+  const zero = value.every(({ code }) => code === '0' || code === 'false' || code === 'null');
+  const views = new Set(leavesOf(pointer.root.type).map(({ scalar }) => (scalar === 'matrix' ? 'SM' : 'SI')));
   if (zero && count > fillLimit) {
-    writer.line(`SI.fill(0, fp + ${residence.offset}, fp + ${residence.offset + count});`);
+    for (const view of views) {
+      const from = residence.offset;
+      writer.line(`${view}.fill(${view === 'SM' ? 'null' : 0}, fp + ${from}, fp + ${from + count});`);
+    }
     if (pass.mayCarryTag(id)) writer.line(`ST.fill(0, fp + ${residence.offset}, fp + ${residence.offset + count});`);
     return;
   }
@@ -176,7 +173,10 @@ function initialize(
     }
     return;
   }
-  for (let index = 0; index < count; index++) writer.line(`SI[fp + ${residence.offset + index}] = 0;`);
+  for (const [index, { scalar }] of leavesOf(pointer.root.type).entries()) {
+    const place = `[fp + ${residence.offset + index}]`;
+    writer.line(scalar === 'matrix' ? `SM${place} = null;` : `SI${place} = 0;`);
+  }
 }
 
 function update(statement: Extract<Statement, { kind: 'update' }>, context: FunctionContext): void {

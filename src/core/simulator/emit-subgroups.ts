@@ -19,7 +19,7 @@ export function subgroupOf(
   const operands = args.map((argument) => expressionOf(argument, context));
   const [value = []] = operands;
   const scalar = args[0] ? scalarOf(args[0].type) : 'bool';
-  const point = pass.addSync({ kind: 'subgroup', span, name, width: value.length, scalar });
+  const point = pass.addSync({ kind: 'subgroup', span, name, width: value.length, scalar, matrix: null });
   const place = writer.temporary(`S[2] * ${exchangeWidth}`);
   for (const [index, part] of operands.flat().entries()) {
     writer.line(`X[${place} + ${index}] = +${bracketed(part.code)};`);

@@ -2,9 +2,12 @@ import { layoutOf, memberOffsets } from '../wgsl/layout.js';
 import type { ValueType } from '../wgsl/program.js';
 import type { Scalar } from '../wgsl/types.js';
 
+/** A scalar, or a whole subgroup matrix: the generated code handles that as one object that all invocations share. */
+export type LeafScalar = Scalar | 'matrix';
+
 /** One scalar of a type, and where it lies when the type lies in memory that WGSL lays out. */
 export interface Leaf {
-  readonly scalar: Scalar;
+  readonly scalar: LeafScalar;
   readonly byteOffset: number;
 }
 
@@ -53,9 +56,22 @@ function collect(type: ValueType, byteOffset: number, leaves: Leaf[]): void {
       leaves.push({ scalar: 'u32', byteOffset });
       return;
     case 'subgroup-matrix':
+      leaves.push({ scalar: 'matrix', byteOffset });
+      return;
     case 'void':
     case 'unknown':
   }
+}
+
+/** Whether a scalar has a tag of its own: a matrix keeps those of its elements, and booleans have none. */
+export function carriesTag(scalar: LeafScalar): boolean {
+  return scalar !== 'bool' && scalar !== 'matrix';
+}
+
+/** The view of the stack that holds a scalar. */
+export function stackView(scalar: LeafScalar): 'SF' | 'SI' | 'SM' {
+  if (scalar === 'matrix') return 'SM';
+  return scalar === 'f32' || scalar === 'f16' ? 'SF' : 'SI';
 }
 
 /** Element type and count of a vector, matrix (its columns) or array; the count of a runtime-sized array is 0. */
@@ -102,6 +118,6 @@ export function scalarOf(type: ValueType): Scalar {
 
 /** Bytes that one access of this type moves: a `vec3<f32>` 12, a struct its size with the gaps in it. */
 export function accessBytes(type: ValueType): number {
-  if (type.kind === 'pointer' || type.kind === 'void' || type.kind === 'subgroup-matrix') return 4;
+  if (type.kind === 'pointer' || type.kind === 'void') return 4;
   return layoutOf(type)?.sizeBytes ?? 4;
 }

@@ -12,6 +12,8 @@ export interface Flow {
    * the same if its invocations run one after the other, and no barrier has to be kept.
    */
   readonly needsWaits: boolean;
+  /** Whether something relevant is stored from a subgroup matrix. */
+  readonly needsMatrices: boolean;
   /** Whether a word of a storage buffer may come to be held there. */
   readonly mayCarryTag: (id: number) => boolean;
   readonly mayReturnTag: (functionId: number) => boolean;
@@ -62,6 +64,8 @@ class Builder {
   readonly indices = new Set<NodeId>();
   /** Variables that are assigned to somewhere. */
   readonly written = new Set<number>();
+  /** Those of them that subgroup matrices are stored to. */
+  readonly writtenByMatrices = new Set<number>();
   /** Whether invocations of a subgroup exchange values. */
   hasExchanges = false;
   private readonly roots = new Map<number, Set<number>>();
@@ -132,6 +136,15 @@ class Builder {
     for (const root of roots) for (const node of [...data, ...needs]) this.needed.add([root], node);
   }
 
+  /** The variables that a subgroup matrix is loaded from or stored to; offset and stride are indices of theirs. */
+  private matrixPlace(pointer: Expression, offset: Expression, stride: Expression): readonly number[] {
+    this.sources(pointer);
+    const roots = this.pointees(pointer);
+    this.index(offset, roots);
+    this.index(stride, roots);
+    return roots;
+  }
+
   private all(expressions: readonly Expression[]): Sources {
     const parts = expressions.map((part) => this.sources(part));
     return { data: parts.flatMap(({ data }) => data), needs: parts.flatMap(({ needs }) => needs) };
@@ -170,9 +183,11 @@ class Builder {
       case 'construct':
       case 'builtin':
       case 'subgroup':
-      case 'subgroup-matrix':
-        this.hasExchanges ||= expression.kind === 'subgroup' || expression.kind === 'subgroup-matrix';
+        this.hasExchanges ||= expression.kind === 'subgroup';
         return this.all(expression.kind === 'construct' ? expression.parts : expression.args);
+      case 'subgroup-matrix':
+        if (expression.name !== 'subgroupMatrixLoad') return this.all(expression.args);
+        return { data: this.matrixPlace(expression.args[0]!, expression.args[1]!, expression.args[3]!), needs: [] };
       case 'element': {
         const base = this.sources(expression.base);
         const index = this.sources(expression.index);
@@ -257,9 +272,16 @@ class Builder {
       case 'return':
         if (statement.value) this.flows(this.sources(statement.value), resultNode(definition));
         return;
-      case 'subgroup-matrix-store':
-        this.all(statement.args);
+      case 'subgroup-matrix-store': {
+        const [pointer, offset, matrix, , stride] = statement.args;
+        const value = this.sources(matrix!);
+        for (const root of this.matrixPlace(pointer!, offset!, stride!)) {
+          this.written.add(root);
+          this.writtenByMatrices.add(root);
+          this.flows(value, root);
+        }
         return;
+      }
       case 'break':
       case 'continue':
       case 'barrier':
@@ -341,6 +363,7 @@ export function analyseFlow(program: Program, laterStorage: ReadonlySet<string>)
   return {
     isRelevant: (id) => relevant.has(id),
     needsWaits: builder.hasExchanges || shared.some(({ id }) => relevant.has(id) && builder.written.has(id)),
+    needsMatrices: [...builder.writtenByMatrices].some((id) => relevant.has(id)),
     relevantStorage: new Set(storage.filter(({ id }) => relevant.has(id)).map(({ name }) => name)),
     mayCarryTag: (id) => tagged.has(id),
     mayReturnTag: (id) => tagged.has(-1 - id),

@@ -1,6 +1,7 @@
 import type { CompiledPass } from './compiled.js';
 import { exchangeWidth } from './subgroups.js';
 import { FaultBook, type Position } from './fault-book.js';
+import type { HeldMatrix } from './held-matrix.js';
 import { AccessLog } from './log.js';
 import * as numerics from './numerics.js';
 import type { Provenance, SimulationInput } from './trace.js';
@@ -22,7 +23,7 @@ const resultWidth = 4096;
 export class Endless extends Error {}
 
 /** Views on one module-scope variable. */
-interface MemoryViews {
+export interface MemoryViews {
   readonly F: Float32Array;
   readonly I: Int32Array;
   readonly H: Uint16Array;
@@ -52,12 +53,15 @@ export interface Machine {
   readonly blockCounts: Int32Array;
   readonly exchange: Float64Array;
   readonly exchangeTags: Int32Array;
+  readonly exchangeMatrices: (HeldMatrix | null)[];
   readonly memories: readonly MemoryViews[];
   readonly log: AccessLog;
   readonly faults: FaultBook;
   readonly values: ValueBook;
   readonly position: Position;
   readonly provenance: Provenance | null;
+  /** Tells of a value with a tag other than 0 that was stored to a memory (its index in the pass). */
+  readonly tagged: (memory: number, tag: number, bytes: number) => void;
   /** What the code of a text is called with. */
   readonly environment: object;
   /** Goes on to another invocation, epoch or phase. */
@@ -115,6 +119,7 @@ export function createMachine(
     blockCounts: new Int32Array(Math.max(16, pass.blocks.length)),
     exchange: new Float64Array(invocations * exchangeWidth),
     exchangeTags: new Int32Array(invocations * exchangeWidth),
+    exchangeMatrices: new Array<HeldMatrix | null>(invocations * exchangeWidth).fill(null),
     memories,
     log,
     faults,
@@ -123,6 +128,7 @@ export function createMachine(
     provenance,
     mode: { logs: false, tags: false, synchronizing: false },
     environment: {},
+    tagged: tagTeller(pass, provenance),
     moveTo: (invocation, epoch, phase) => {
       position.invocation = invocation;
       position.epoch = epoch;
@@ -146,6 +152,7 @@ function environmentOf(machine: Machine): object {
   const { pass, state, memories, log, faults, values, position, provenance } = machine;
   const stack = new ArrayBuffer(Math.max(64, 4 * pass.stackWords * machine.invocations));
   const turning = new Set<number>();
+  const hasMatrices = pass.syncs.some(({ matrix }) => matrix !== null);
   return {
     ...numericEnvironment,
     S: state,
@@ -153,12 +160,15 @@ function environmentOf(machine: Machine): object {
     LS: log.site,
     LA: log.address,
     R: new Float64Array(resultWidth),
+    RM: new Array<HeldMatrix | null>(hasMatrices ? resultWidth : 0).fill(null),
     RT: new Int32Array(resultWidth),
     RE: new Float64Array(resultWidth),
     X: machine.exchange,
     XT: machine.exchangeTags,
+    XM: machine.exchangeMatrices,
     SF: new Float32Array(stack),
     SI: new Int32Array(stack),
+    SM: new Array<HeldMatrix | null>(hasMatrices ? pass.stackWords * machine.invocations : 0).fill(null),
     ST: new Int32Array(provenance ? stack.byteLength >> 2 : 0),
     SG: machine.subgroupSize,
     memory: memories,
@@ -185,17 +195,23 @@ function environmentOf(machine: Machine): object {
 const numericEnvironment = { ...numerics, HT: numerics.halfTable };
 
 /** Joins and products of tags, and what is told about stores of tagged values. */
-function tagEnvironment({ pass, provenance }: Machine): object {
-  const workgroupIndex = new Map<number, number>();
-  for (const [index, { space }] of pass.memories.entries()) {
-    if (space === 'workgroup') workgroupIndex.set(index, workgroupIndex.size);
-  }
+function tagEnvironment({ provenance, tagged }: Machine): object {
   return {
     join: provenance?.join,
     multiply: provenance?.multiply,
-    workgroupTagged: (memory: number, tag: number, bytes: number) =>
-      provenance?.stage(workgroupIndex.get(memory)!, tag, bytes),
-    storageTagged: (memory: number, tag: number, bytes: number) =>
-      provenance?.store(pass.memories[memory]!.buffer!, tag, bytes),
+    workgroupTagged: tagged,
+    storageTagged: tagged,
+  };
+}
+
+function tagTeller({ memories }: CompiledPass, provenance: Provenance | null): Machine['tagged'] {
+  const workgroupIndex = new Map<number, number>();
+  for (const [index, { space }] of memories.entries()) {
+    if (space === 'workgroup') workgroupIndex.set(index, workgroupIndex.size);
+  }
+  return (memory, tag, bytes) => {
+    const own = workgroupIndex.get(memory);
+    if (own === undefined) provenance?.store(memories[memory]!.buffer!, tag, bytes);
+    else provenance?.stage(own, tag, bytes);
   };
 }

@@ -1,5 +1,6 @@
 import type { Span } from '../diagnostic.js';
 import { Endless, fuelPerWorkgroup, type Entry, type Machine } from './machine.js';
+import { performMatrixOperation } from './subgroup-matrices.js';
 import { performSubgroup } from './subgroups.js';
 
 /** What an invocation waits for: the number of a sync point, or one of these. */
@@ -127,7 +128,9 @@ class Together {
         if (at !== ended && syncs[at]!.span.start === span.start && syncs[at]!.kind === 'subgroup') active.push(inv);
       }
       if (active.length < alive) this.noteDivergence(span);
-      performSubgroup(this.machine, syncs[point]!, active, first);
+      const { matrix } = syncs[point]!;
+      if (matrix) performMatrixOperation(this.machine, matrix, active, this.phases);
+      else performSubgroup(this.machine, syncs[point]!, active, first);
       for (const inv of active) this.resume(inv);
     }
   }

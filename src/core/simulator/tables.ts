@@ -94,7 +94,7 @@ export function createTables(program: Program, plan: Plan): Tables {
 function memoryFor(variable: Variable, plan: Plan): CompiledMemory {
   const { name, space, type } = variable;
   if (space === 'workgroup') {
-    const bytes = type.kind === 'subgroup-matrix' ? 0 : (layoutOf(type)?.sizeBytes ?? 0);
+    const bytes = layoutOf(type)?.sizeBytes ?? 0;
     return { variable: name, space, buffer: null, bytes: Math.ceil(bytes / 4) * 4 };
   }
   const buffer = plan.buffers.findIndex((planned) => planned.variable === name);
@@ -115,9 +115,10 @@ function holdsHalf(type: Variable['type']): boolean {
       case 'struct':
         return inner.members.some((member) => within(member.type));
       case 'atomic':
+      case 'subgroup-matrix':
       case 'unknown':
         return false;
     }
   };
-  return type.kind !== 'subgroup-matrix' && within(type);
+  return within(type);
 }

@@ -34,9 +34,12 @@ export interface Site {
   readonly variableId: number;
   /** Index into `Simulation.buffers` for storage and uniform variables, else null. */
   readonly buffer: number | null;
-  /** Bytes of one access: a `vec4<f32>` is one access of 16 bytes, a struct that is loaded whole one of its size. */
+  /**
+   * Bytes of one access: a `vec4<f32>` is one access of 16 bytes, a struct that is loaded whole one of its size. A subgroup
+   * matrix is one access for each of its elements.
+   */
   readonly bytes: number;
-  /** The place expression, in the kernel file. */
+  /** The place expression, in the kernel file; of a subgroup matrix the call that loads or stores it. */
   readonly span: Span;
   readonly functionName: string;
 }
@@ -45,6 +48,10 @@ export interface Site {
  * The accesses of one workgroup. `site[i]` and `address[i]` are the i-th access; the address counts bytes from the
  * beginning of its variable (of the binding, for buffers). Accesses stand in the order in which the simulator made
  * them: it runs one invocation from one sync point (barrier, subgroup operation, end) to the next, then the next one.
+ *
+ * A subgroup matrix is loaded and stored by a subgroup as one, and WGSL does not say which invocation moves which element.
+ * Here the elements are dealt in the order of memory (row by row, or column by column) to the invocations in theirs:
+ * the n-th element belongs to invocation n mod the number of those that take part.
  *
  * `segments` divide them: from `segmentStart[s]` up to `segmentStart[s + 1]` (the last up to `count`) they all belong
  * to one invocation, one barrier epoch, and one phase. An epoch begins at the start and at each barrier of the
@@ -73,6 +80,10 @@ export interface Fault {
     | 'non-uniform-barrier'
     /** A subgroup operation that only a part of the subgroup's running invocations reached together. */
     | 'non-uniform-subgroup'
+    /** An operand of a subgroup's matrix operation that its invocations do not agree on. */
+    | 'non-uniform-operand'
+    /** The stride of a subgroup matrix is less than its rows (or columns) are long: `index`, where `limit` is the least. */
+    | 'matrix-stride'
     /** i32 or u32 arithmetic whose exact result does not fit, on the way to an index. */
     | 'index-overflow'
     | 'division-by-zero'

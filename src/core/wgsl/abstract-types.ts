@@ -1,5 +1,5 @@
-import type { PointerType, SubgroupMatrixType, ValueType } from './program.js';
-import type { Scalar } from './types.js';
+import type { PointerType, ValueType } from './program.js';
+import type { Scalar, SubgroupMatrixType } from './types.js';
 
 /** Scalar types that only constants have, until they meet a concrete type or take their default one. */
 export type AbstractScalar = 'abstract-int' | 'abstract-float';
@@ -255,6 +255,20 @@ export function elementCount(type: AnyType): number | null {
       return type.columns;
     default:
       return null;
+  }
+}
+
+/** Whether the type is a subgroup matrix, or an array or struct with one in it: such values exist in functions alone. */
+export function holdsSubgroupMatrix(type: AnyType): boolean {
+  switch (type.kind) {
+    case 'subgroup-matrix':
+      return true;
+    case 'array':
+      return holdsSubgroupMatrix(type.element);
+    case 'struct':
+      return type.members.some((member) => holdsSubgroupMatrix(member.type));
+    default:
+      return false;
   }
 }
 

@@ -68,8 +68,8 @@ function structLayout(type: StructType): { layout: Layout; members: readonly Mem
 
 /**
  * Size and alignment in bytes by the rules of WGSL ("Alignment and Size"): the same in every address space, since WGSL
- * restricts types rather than moving them. Null where the type has no fixed place in memory: it is unknown, an array
- * count depends on an override, or a runtime-sized array is not the last member. A bool counts 4 bytes (it may only
+ * restricts types rather than moving them. Null where the type has no fixed place in memory: it is unknown, it holds a
+ * subgroup matrix, an array count depends on an override, or a runtime-sized array is not the last member. A bool counts 4 bytes (it may only
  * stand in workgroup memory, where drivers use 4).
  */
 export function layoutOf(type: WgslType): Layout | null {
@@ -92,6 +92,7 @@ export function layoutOf(type: WgslType): Layout | null {
     }
     case 'struct':
       return structLayout(type)?.layout ?? null;
+    case 'subgroup-matrix':
     case 'unknown':
       return null;
   }
@@ -149,6 +150,7 @@ function collectLeaves(type: WgslType, path: string, byteOffset: number, leaves:
       if (members === null) return false;
       return members.every((m) => collectLeaves(m.type, inner(m.name), byteOffset + m.byteOffset, leaves));
     }
+    case 'subgroup-matrix':
     case 'unknown':
       return false;
   }

@@ -7,6 +7,7 @@ import {
   commonType,
   concreteType,
   converts,
+  holdsSubgroupMatrix,
   isAbstract,
   isConstructible,
   isFloat,
@@ -32,17 +33,14 @@ import {
   type Operand,
   typeOf,
 } from './lower-operands.js';
+import { shaderScalar } from './subgroup-matrix-type.js';
+import type { SubgroupMatrixType } from './types.js';
 
 /** A value of the type from arguments: zero, a conversion, or its parts. */
 export function construct(type: AnyType, args: readonly Loaded[], span: Span): Operand {
   if (!isConstructible(type)) return reject(span, `A value of type ${typeText(type)} cannot be made.`, 'Use a var.');
   if (type.kind === 'subgroup-matrix') return constructSubgroupMatrix(type, args, span);
-  if (args.length === 0)
-    return constant(
-      type,
-      folding(span, () => zeroValue(type)),
-      span,
-    );
+  if (args.length === 0) return zero(type, span);
   switch (type.kind) {
     case 'scalar':
       return args.length === 1 && args[0] !== undefined && typeOf(args[0]).kind === 'scalar'
@@ -166,14 +164,29 @@ function constructStruct(type: StructureType, args: readonly Loaded[], span: Spa
   );
 }
 
+/** The zero value of a type. What holds subgroup matrices is no constant: it is made of its parts. */
+function zero(type: AnyType, span: Span): Operand {
+  if (!holdsSubgroupMatrix(type)) {
+    return constant(
+      type,
+      folding(span, () => zeroValue(type)),
+      span,
+    );
+  }
+  const parts =
+    type.kind === 'array'
+      ? Array.from({ length: Number(type.count) }, () => type.element)
+      : type.kind === 'struct'
+        ? type.members.map((member) => member.type)
+        : [];
+  const zeros = parts.map((part) => expressionOf(construct(part, [], span), part));
+  return computed({ kind: 'construct', parts: zeros, type: concreteType(type), span });
+}
+
 /** Every element of a subgroup matrix is one scalar, zero where none is given: its value has that one part. */
-function constructSubgroupMatrix(
-  type: Extract<AnyType, { kind: 'subgroup-matrix' }>,
-  args: readonly Loaded[],
-  span: Span,
-): Operand {
+function constructSubgroupMatrix(type: SubgroupMatrixType, args: readonly Loaded[], span: Span): Operand {
   if (args.length > 1) return wrongParts(type, args, span);
-  const element = scalarType(type.scalar);
+  const element = scalarType(shaderScalar(type.scalar));
   const [scalar] = args;
   const part = scalar ?? constant(element, 0, span);
   return computed({ kind: 'construct', parts: [expressionOf(part, element)], type, span });

@@ -5,7 +5,7 @@ import { type Lowering, reject } from './lower-context.js';
 import { type Constant, convertedTo, expressionOf, loaded, type Operand, spanOf, typeOf } from './lower-operands.js';
 import { booleanOperand } from './lower-operators.js';
 import { storedType } from './lower-types.js';
-import type { Statement, SubgroupMatrixType, Variable } from './program.js';
+import type { Statement, Variable } from './program.js';
 import type { WgslType } from './types.js';
 
 /** The type that a declaration gives or, where it gives none, that its initializer has. */
@@ -42,8 +42,7 @@ export function lowerVariable(lowering: Lowering, elem: VarElem, span: Span): St
   return { kind: 'declare', variable, initializer, span };
 }
 
-function variableType(type: AnyType, span: Span): WgslType | SubgroupMatrixType {
-  if (type.kind === 'subgroup-matrix') return type;
+function variableType(type: AnyType, span: Span): WgslType {
   if (isConstructible(type)) return storedType(type, span);
   return reject(span, `A var of a function cannot be of type ${typeText(type)}.`, 'Use a type of a fixed size.');
 }

@@ -19,7 +19,7 @@ import {
 import type { Folded } from './constant-fold.js';
 import { binaryTree, type BinaryTree } from './binary-tree.js';
 import { lowerCall } from './lower-calls.js';
-import { type Lowering, reject, Rejection, unsupported } from './lower-context.js';
+import { type Lowering, reject, Rejection } from './lower-context.js';
 import { lowerLiteral } from './lower-literals.js';
 import {
   computed,
@@ -35,7 +35,7 @@ import {
 } from './lower-operands.js';
 import { lowerBinary, lowerLogical, lowerUnary } from './lower-operators.js';
 import { nearestName } from './names.js';
-import type { Expression, Place, SubgroupMatrixType } from './program.js';
+import type { Expression, Place } from './program.js';
 import type { Span } from '../diagnostic.js';
 import type { WgslType } from './types.js';
 
@@ -128,9 +128,6 @@ function addressOf(operand: Operand, span: Span): Operand {
   }
   const { place } = operand;
   const target = place.type;
-  if (target.kind === 'subgroup-matrix') {
-    return unsupported(span, 'The simulator has no pointers to subgroup matrices.', 'Pass the matrix by value.');
-  }
   const isComponent = place.kind === 'element' && place.base.type.kind === 'vector';
   if (isComponent) {
     return reject(
@@ -168,7 +165,7 @@ const element = (base: Place, index: Expression, type: AnyType, span: Span): Pla
   base,
   index,
   // The elements of what lies in memory lie in memory.
-  type: type as WgslType | SubgroupMatrixType,
+  type: type as WgslType,
   span,
 });
 

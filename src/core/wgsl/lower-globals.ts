@@ -1,11 +1,18 @@
 import type { GlobalVarElem, OverrideElem } from 'wesl/core';
-import { type AnyType, concreteType, isConstructible, scalarType, typeText } from './abstract-types.js';
+import {
+  type AnyType,
+  concreteType,
+  holdsSubgroupMatrix,
+  isConstructible,
+  scalarType,
+  typeText,
+} from './abstract-types.js';
 import { castConstant, settle } from './constant-fold.js';
 import { folding, type Lowering, reject, unsupported } from './lower-context.js';
 import { type Constant, constant, expressionOf, loaded } from './lower-operands.js';
 import { asDeclared } from './lower-declarations.js';
 import { attributeInteger, storedType } from './lower-types.js';
-import type { Expression, SubgroupMatrixType, Variable } from './program.js';
+import type { Expression, Variable } from './program.js';
 import type { WgslType } from './types.js';
 
 /** The value of an override: the one given from outside, else its default. */
@@ -74,13 +81,12 @@ function initializerOf(lowering: Lowering, { init, name }: GlobalVarElem): Expre
   return expressionOf(loaded(lowering.operand(init)), type);
 }
 
-function variableType(
-  type: AnyType,
-  space: (typeof moduleSpaces)[number],
-  span: Variable['span'],
-): WgslType | SubgroupMatrixType {
-  if (type.kind === 'subgroup-matrix' && space === 'private') return type;
+function variableType(type: AnyType, space: (typeof moduleSpaces)[number], span: Variable['span']): WgslType {
   const stored = storedType(type, span);
+  if (space !== 'private' && holdsSubgroupMatrix(stored)) {
+    const remedy = 'Declare an array of its elements, and load and store the matrix there.';
+    return reject(span, `A ${space} variable cannot hold subgroup matrices.`, remedy);
+  }
   if (space === 'private' && !isConstructible(stored)) {
     return reject(span, `A private variable cannot be of type ${typeText(stored)}.`, 'Use a type of a fixed size.');
   }

@@ -2,10 +2,13 @@ import type { ExpressionElem } from 'wesl/core';
 import type { Span } from '../diagnostic.js';
 import { scalarType, typeText } from './abstract-types.js';
 import { type BuiltinCall, noOverload, pointerArgument } from './builtin-call.js';
+import { layoutOf } from './layout.js';
 import { type Lowering, reject, unsupported } from './lower-context.js';
 import { computed, constant, expressionOf, type Loaded, type Operand, spanOf, typeOf } from './lower-operands.js';
 import { typeParameter, wordParameter } from './lower-types.js';
-import type { Expression, PointerType, Statement, SubgroupMatrixType } from './program.js';
+import type { Expression, PointerType, Statement } from './program.js';
+import { matrixElementBytes, shaderScalar } from './subgroup-matrix-type.js';
+import type { SubgroupMatrixType } from './types.js';
 
 /**
  * A call of a function on subgroup matrices that gives a value. A load has the arguments pointer, offset, whether the
@@ -16,31 +19,37 @@ export function lowerSubgroupMatrixCall(lowering: Lowering, call: BuiltinCall): 
     case 'subgroupMatrixLoad':
       return lowerLoad(lowering, call);
     case 'subgroupMatrixMultiply':
-    case 'subgroupMatrixMultiplyAccumulate':
       return lowerMultiply(lowering, call);
+    case 'subgroupMatrixMultiplyAccumulate':
+      return lowerMultiplyAccumulate(call);
+    case 'subgroupMatrixScalarAdd':
+    case 'subgroupMatrixScalarSubtract':
+    case 'subgroupMatrixScalarMultiply':
+      return lowerScalar(call, call.name);
     default:
       return unsupported(
         call.span,
         `The simulator does not know the function ${call.name}.`,
-        'Use subgroupMatrixLoad, subgroupMatrixStore, subgroupMatrixMultiply or subgroupMatrixMultiplyAccumulate.',
+        'Use subgroupMatrixLoad, -Store, -Multiply, -MultiplyAccumulate, -ScalarAdd, -ScalarSubtract or -ScalarMultiply.',
       );
   }
 }
 
 function lowerLoad(lowering: Lowering, call: BuiltinCall): Operand {
   const { args, templates, span, name } = call;
-  const [first, second] = templates;
+  const [first, order] = templates;
   const type = first === undefined ? null : typeParameter(lowering, first);
   if (type?.kind !== 'subgroup-matrix') {
     return reject(
       span,
       `${name} does not say which matrix it loads.`,
-      `Write ${name}<subgroup_matrix_left<f32, 8, 8>>.`,
+      `Write ${name}<subgroup_matrix_left<f32, 8, 8>, row_major>(…).`,
     );
   }
-  const pointer = elementsPointer(call, type, 'read');
-  const [offset, columnMajor, stride] = layoutArguments(args, [1, 2, 3], second, span);
-  return computed({ kind: 'subgroup-matrix', name, args: [pointer, offset, columnMajor, stride], type, span });
+  const { pointer, unitBytes } = elementsPointer(call, type, order !== undefined, 'read');
+  const [offset, columnMajor, stride] = layoutArguments(args, [1, 2, 3], order, span);
+  const values = [pointer, offset, columnMajor, stride];
+  return computed({ kind: 'subgroup-matrix', name: 'subgroupMatrixLoad', args: values, unitBytes, type, span });
 }
 
 /** `subgroupMatrixStore` as a statement, its arguments pointer, offset, matrix, column by column, and stride. */
@@ -49,22 +58,42 @@ export function lowerSubgroupMatrixStore(call: BuiltinCall): Statement {
   const matrix = args[2];
   const type = matrix === undefined ? null : typeOf(matrix);
   if (matrix === undefined || type?.kind !== 'subgroup-matrix') return noOverload(call);
-  const pointer = elementsPointer(call, type, 'read_write');
-  const [offset, columnMajor, stride] = layoutArguments(args, [1, 3, 4], templates[0], span);
+  const [order] = templates;
+  const { pointer, unitBytes } = elementsPointer(call, type, order !== undefined, 'read_write');
+  const [offset, columnMajor, stride] = layoutArguments(args, [1, 3, 4], order, span);
   const value = expressionOf(matrix);
-  return { kind: 'subgroup-matrix-store', args: [pointer, offset, value, columnMajor, stride], span };
+  return { kind: 'subgroup-matrix-store', args: [pointer, offset, value, columnMajor, stride], unitBytes, span };
 }
 
-/** The pointer to the array of scalars that a matrix is loaded from or stored to. */
-function elementsPointer(call: BuiltinCall, { scalar }: SubgroupMatrixType, access: PointerType['access']): Expression {
+/**
+ * The pointer to the array that a matrix is loaded from or stored to, and the bytes that offset and stride count in. The
+ * older form takes an array of the matrix's scalar (i32 for i8, u32 for u8) and counts elements of the matrix. The newer
+ * one takes an array of any scalars or vectors, as bytes, and counts elements of the array, which must be no smaller
+ * than those of the matrix.
+ */
+function elementsPointer(
+  call: BuiltinCall,
+  { scalar }: SubgroupMatrixType,
+  isNewer: boolean,
+  access: PointerType['access'],
+): { readonly pointer: Expression; readonly unitBytes: number } {
+  const elementBytes = matrixElementBytes(scalar);
+  const strideOf = ({ target }: PointerType): number => layoutOf(target)?.strideBytes ?? 0;
   const accepts = (type: PointerType): boolean => {
     const { target, space } = type;
     const isShared = space === 'workgroup' || space === 'storage';
     const isWritable = access === 'read' || type.access === 'read_write';
-    const holds = target.kind === 'array' && target.element.kind === 'scalar' && target.element.scalar === scalar;
-    return isShared && isWritable && holds;
+    if (!isShared || !isWritable || target.kind !== 'array') return false;
+    const { element } = target;
+    if (!isNewer) return element.kind === 'scalar' && element.scalar === shaderScalar(scalar);
+    if (element.kind !== 'scalar' && element.kind !== 'vector') return false;
+    return element.scalar !== 'bool' && strideOf(type) >= elementBytes;
   };
-  return pointerArgument(call, 0, accepts, `a pointer to an array<${scalar}> in storage or workgroup memory`);
+  const needed = isNewer
+    ? `a pointer to an array of scalars or vectors of at least ${elementBytes} bytes in storage or workgroup memory`
+    : `a pointer to an array<${shaderScalar(scalar)}> in storage or workgroup memory`;
+  const pointer = pointerArgument(call, 0, accepts, needed);
+  return { pointer, unitBytes: isNewer ? strideOf(pointer.type) : elementBytes };
 }
 
 /**
@@ -108,25 +137,66 @@ function whole(operand: Loaded): Expression {
   return reject(spanOf(operand), `This is of type ${typeText(type)}, and u32 is needed.`, 'Convert it: u32(…).');
 }
 
+/** Scalars of results that the matrix units form of operands of each scalar. */
+const resultScalars: Readonly<Record<SubgroupMatrixType['scalar'], readonly SubgroupMatrixType['scalar'][]>> = {
+  f32: ['f32'],
+  f16: ['f32', 'f16'],
+  i32: ['i32', 'u32'],
+  u32: ['i32', 'u32'],
+  i8: ['i32', 'u32', 'i8', 'u8'],
+  u8: ['i32', 'u32', 'i8', 'u8'],
+};
+
+/** The type of the product of two operands with elements of `scalar`, or null where they make none. */
+function productType(
+  left: Loaded | undefined,
+  right: Loaded | undefined,
+  scalar: string | null,
+): SubgroupMatrixType | null {
+  const a = left && typeOf(left);
+  const b = right && typeOf(right);
+  if (a?.kind !== 'subgroup-matrix' || b?.kind !== 'subgroup-matrix') return null;
+  const own = resultScalars[a.scalar].find((candidate) => candidate === scalar);
+  const fits = a.use === 'left' && b.use === 'right' && a.columns === b.rows && a.scalar === b.scalar;
+  if (own === undefined || !fits) return null;
+  return { kind: 'subgroup-matrix', use: 'result', scalar: own, columns: b.columns, rows: a.rows };
+}
+
 function lowerMultiply(lowering: Lowering, call: BuiltinCall): Operand {
-  const { args, templates, span, name } = call;
-  const [left, right, result] = args.map(typeOf);
-  if (left?.kind !== 'subgroup-matrix' || right?.kind !== 'subgroup-matrix') return noOverload(call);
+  const { args, templates, span } = call;
   const [template] = templates;
-  const scalar = template === undefined ? null : typeParameter(lowering, template);
-  const type: SubgroupMatrixType = {
+  const word = wordParameter(template);
+  const scalar = template === undefined || word === 'i8' || word === 'u8' ? null : typeParameter(lowering, template);
+  const type = productType(args[0], args[1], scalar?.kind === 'scalar' ? scalar.scalar : word);
+  if (type === null || args.length !== 2) return noOverload(call);
+  const values = args.map((arg) => expressionOf(arg));
+  return computed({ kind: 'subgroup-matrix', name: 'subgroupMatrixMultiply', args: values, unitBytes: 0, type, span });
+}
+
+function lowerMultiplyAccumulate(call: BuiltinCall): Operand {
+  const { args, span } = call;
+  const sum = args[2] && typeOf(args[2]);
+  if (sum?.kind !== 'subgroup-matrix' || args.length !== 3) return noOverload(call);
+  const type = productType(args[0], args[1], sum.scalar);
+  if (type === null || typeText(type) !== typeText(sum)) return noOverload(call);
+  const name = 'subgroupMatrixMultiplyAccumulate';
+  return computed({
     kind: 'subgroup-matrix',
-    use: 'result',
-    scalar: scalar?.kind === 'scalar' ? (scalar.scalar as SubgroupMatrixType['scalar']) : left.scalar,
-    columns: right.columns,
-    rows: left.rows,
-  };
-  const isAccumulating = name === 'subgroupMatrixMultiplyAccumulate';
-  const sum = isAccumulating ? result : type;
-  const fits =
-    left.use === 'left' && right.use === 'right' && left.columns === right.rows && left.scalar === right.scalar;
-  const isSum =
-    sum?.kind === 'subgroup-matrix' && sum.use === 'result' && sum.columns === type.columns && sum.rows === type.rows;
-  if (!fits || !isSum || args.length !== (isAccumulating ? 3 : 2)) return noOverload(call);
-  return computed({ kind: 'subgroup-matrix', name, args: args.map((arg) => expressionOf(arg)), type: sum, span });
+    name,
+    args: args.map((arg) => expressionOf(arg)),
+    unitBytes: 0,
+    type,
+    span,
+  });
+}
+
+type ScalarFunction = 'subgroupMatrixScalarAdd' | 'subgroupMatrixScalarSubtract' | 'subgroupMatrixScalarMultiply';
+
+function lowerScalar(call: BuiltinCall, name: ScalarFunction): Operand {
+  const { args, span } = call;
+  const [matrix, scalar] = args;
+  const type = matrix && typeOf(matrix);
+  if (type?.kind !== 'subgroup-matrix' || scalar === undefined || args.length !== 2) return noOverload(call);
+  const values = [expressionOf(matrix!), expressionOf(scalar, scalarType(shaderScalar(type.scalar)))];
+  return computed({ kind: 'subgroup-matrix', name, args: values, unitBytes: 0, type, span });
 }

@@ -4,9 +4,9 @@ import { type AnyMember, type AnyType, scalarType, typeText, vectorType, type Wi
 import { type Lowering, reject, Rejection, unsupported } from './lower-context.js';
 import { isRuntimeSized } from './layout.js';
 import { typeOf } from './lower-operands.js';
-import type { AddressSpace, PointerType, SubgroupMatrixType } from './program.js';
+import type { AddressSpace, PointerType } from './program.js';
 import { attributeArguments } from './resolve.js';
-import type { Scalar, WgslType } from './types.js';
+import type { Scalar, SubgroupMatrixType, WgslType } from './types.js';
 
 const scalars: Readonly<Record<string, Scalar>> = { f32: 'f32', f16: 'f16', i32: 'i32', u32: 'u32', bool: 'bool' };
 const suffixes: Readonly<Record<string, Scalar>> = { f: 'f32', h: 'f16', i: 'i32', u: 'u32' };
@@ -134,9 +134,6 @@ function pointerType(lowering: Lowering, parameters: readonly ExpressionElem[], 
     return unsupported(span, `The simulator has no pointers with access ${access}.`, 'Use read or read_write.');
   }
   const target = typeParameter(lowering, second);
-  if (target.kind === 'subgroup-matrix') {
-    return unsupported(span, 'The simulator has no pointers to subgroup matrices.', 'Pass the matrix by value.');
-  }
   return { kind: 'pointer', space: space as AddressSpace, target: storedType(target, lowering.span(second)), access };
 }
 
@@ -147,19 +144,16 @@ function subgroupMatrixType(
   span: Span,
 ): SubgroupMatrixType {
   const [first, second, third] = parameters;
-  const scalar = wordParameter(first);
-  if (scalar === 'i8' || scalar === 'u8') {
-    const remedy = 'Use f32, f16, i32 or u32.';
-    return unsupported(span, `The simulator has no subgroup matrices of ${scalar}.`, remedy);
-  }
-  const type = scalarParameter(lowering, first);
-  if (type === null || type === 'bool' || second === undefined || third === undefined) {
+  const word = wordParameter(first);
+  // i8 and u8 are types nowhere else.
+  const scalar = word === 'i8' || word === 'u8' ? word : scalarParameter(lowering, first);
+  if (scalar === null || scalar === 'bool' || second === undefined || third === undefined) {
     return reject(span, 'This subgroup matrix type is incomplete.', `Write ${name}<f32, 8, 8>.`);
   }
   return {
     kind: 'subgroup-matrix',
     use: name.slice('subgroup_matrix_'.length) as SubgroupMatrixType['use'],
-    scalar: type,
+    scalar,
     columns: countParameter(lowering, second),
     rows: countParameter(lowering, third),
   };
@@ -168,10 +162,6 @@ function subgroupMatrixType(
 /** The type as one that lies in memory; rejects those that cannot. */
 export function storedType(type: AnyType, span: Span): WgslType {
   switch (type.kind) {
-    case 'subgroup-matrix': {
-      const remedy = 'Declare one var or let for each of them.';
-      return unsupported(span, 'The simulator has no arrays or structs of subgroup matrices.', remedy);
-    }
     case 'pointer':
     case 'void':
       return reject(span, `${typeText(type)} cannot be stored.`, 'Use a type that lies in memory.');

@@ -29,12 +29,21 @@ const newerNames = new Set([
   'u64',
 ]);
 
+/** Names that an extension declares where it is enabled. */
+const extensionNames: Readonly<Record<string, RegExp>> = {
+  chromium_experimental_subgroup_matrix:
+    /^(?:subgroup_matrix_(?:left|right|result)|subgroupMatrix(?:Load|Store|Multiply(?:Accumulate)?|Scalar(?:Add|Subtract|Multiply))|(?:row|col)_major|[iu]8)$/,
+};
+
 /** Families that grow with every browser release: a name among them that is not known here may still be right. */
 const growingFamily = /^(?:subgroup|quad|texture|texel|sampler|atomic|buffer|ray|pack|unpack|(?:rgba?|rg|r|bgra)\d)/;
 
-/** Whether WGSL itself declares the name: `yes`, `no`, or `perhaps` for names that newer devices may know. */
-export function isPredeclared(name: string): 'yes' | 'no' | 'perhaps' {
-  if (stdWgsl(name)) return 'yes';
+/**
+ * Whether WGSL itself, or an extension that is enabled, declares the name: `yes`, `no`, or `perhaps` for names that newer
+ * devices may know.
+ */
+export function isPredeclared(name: string, enabled: readonly string[]): 'yes' | 'no' | 'perhaps' {
+  if (stdWgsl(name) || enabled.some((extension) => extensionNames[extension]?.test(name) === true)) return 'yes';
   return newerNames.has(name) || growingFamily.test(name) ? 'perhaps' : 'no';
 }
 

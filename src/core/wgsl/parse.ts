@@ -120,7 +120,10 @@ class ModuleReader {
     // After a syntax error parts of the text are missing, and names would be called undeclared that are not.
     if (!hasSyntaxErrors) {
       this.reportDuplicates(ast);
-      this.reportUndeclared(references);
+      this.reportUndeclared(
+        references,
+        this.enables(ast).map(({ name }) => name),
+      );
       this.reportUnknownWords();
       for (const elem of ast.moduleElem.decls) this.reportMissingMembers(elem, synthesis);
     }
@@ -169,10 +172,10 @@ class ModuleReader {
     return !isWgsl;
   }
 
-  private reportUndeclared({ undeclared, byDeclaration }: References): void {
+  private reportUndeclared({ undeclared, byDeclaration }: References, enabled: readonly string[]): void {
     for (const { name, start, end } of undeclared) {
       if (this.diagnostics.length >= mostDiagnostics) return;
-      const known = isPredeclared(name);
+      const known = isPredeclared(name, enabled);
       if (known === 'yes') continue;
       const near = nearestName(name, byDeclaration.keys());
       const remedy = near === null ? `Declare ${name}, or correct its spelling.` : `Did you mean ${near}?`;

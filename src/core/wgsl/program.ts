@@ -20,7 +20,7 @@ export type AddressSpace = 'function' | 'private' | 'workgroup' | 'storage' | 'u
  * The type of an expression. Array counts are numbers (or null at the end of a storage buffer). Results of `frexp`,
  * `modf` and `atomicCompareExchangeWeak` are structs with WGSL's member names.
  */
-export type ValueType = WgslType | PointerType | SubgroupMatrixType | { readonly kind: 'void' };
+export type ValueType = WgslType | PointerType | { readonly kind: 'void' };
 
 export interface PointerType {
   readonly kind: 'pointer';
@@ -29,22 +29,13 @@ export interface PointerType {
   readonly access: 'read' | 'read_write';
 }
 
-/** A matrix held by a whole subgroup (Chromium's experimental `subgroup_matrix_left` and its siblings). */
-export interface SubgroupMatrixType {
-  readonly kind: 'subgroup-matrix';
-  readonly use: 'left' | 'right' | 'result';
-  readonly scalar: 'f32' | 'f16' | 'i32' | 'u32';
-  readonly columns: number;
-  readonly rows: number;
-}
-
 /** A `var`, at module scope or in a function. `id` is unique in its program. */
 export interface Variable {
   readonly id: number;
   readonly name: string;
   readonly space: AddressSpace;
   readonly access: 'read' | 'read_write';
-  readonly type: WgslType | SubgroupMatrixType;
+  readonly type: WgslType;
   /** For storage and uniform variables. */
   readonly binding: { readonly group: number; readonly binding: number } | null;
   /** Of a private variable; a function's variable has it in its `declare` statement. */
@@ -108,7 +99,7 @@ interface Node {
 }
 
 /** A memory location: what can be assigned to, loaded from and pointed at. `type` is the type it stores. */
-export type Place = Node & { readonly type: WgslType | SubgroupMatrixType } & (
+export type Place = Node & { readonly type: WgslType } & (
     | { readonly kind: 'variable'; readonly variable: Variable }
     | { readonly kind: 'dereference'; readonly pointer: Expression }
     /** An element of an array, a column of a matrix or a component of a vector. The index is i32 or u32. */
@@ -181,11 +172,27 @@ export type Expression = Node & { readonly type: ValueType } & (
     /** `subgroupAdd`, `subgroupShuffle`, `quadSwapX`, …; values meet those of the other invocations of the subgroup. */
     | { readonly kind: 'subgroup'; readonly name: string; readonly args: readonly Expression[] }
     /**
-     * `subgroupMatrixLoad` (pointer, offset, whether column by column, stride), `subgroupMatrixMultiply` (left, right) and
-     * `subgroupMatrixMultiplyAccumulate` (left, right, sum). The order in memory is always a constant.
+     * `subgroupMatrixLoad` (pointer, offset, whether column by column, stride), `subgroupMatrixMultiply` (left, right),
+     * `subgroupMatrixMultiplyAccumulate` (left, right, sum) and `subgroupMatrixScalarAdd`, `-Subtract` and `-Multiply`
+     * (matrix, scalar). The order in memory is always a constant. `unitBytes`: what a load's offset and stride count in
+     * (elements of the array, or of the matrix in the older form), else 0.
      */
-    | { readonly kind: 'subgroup-matrix'; readonly name: string; readonly args: readonly Expression[] }
+    | {
+        readonly kind: 'subgroup-matrix';
+        readonly name: SubgroupMatrixFunction;
+        readonly args: readonly Expression[];
+        readonly unitBytes: number;
+      }
   );
+
+/** The functions on subgroup matrices that give one. */
+export type SubgroupMatrixFunction =
+  | 'subgroupMatrixLoad'
+  | 'subgroupMatrixMultiply'
+  | 'subgroupMatrixMultiplyAccumulate'
+  | 'subgroupMatrixScalarAdd'
+  | 'subgroupMatrixScalarSubtract'
+  | 'subgroupMatrixScalarMultiply';
 
 export type Statement = Node &
   (
@@ -235,6 +242,6 @@ export type Statement = Node &
     | { readonly kind: 'continue' }
     | { readonly kind: 'return'; readonly value: Expression | null }
     | { readonly kind: 'barrier'; readonly scope: 'workgroup' | 'storage' | 'subgroup' }
-    /** `subgroupMatrixStore` (pointer, offset, matrix, whether column by column, stride). */
-    | { readonly kind: 'subgroup-matrix-store'; readonly args: readonly Expression[] }
+    /** `subgroupMatrixStore` (pointer, offset, matrix, whether column by column, stride); `unitBytes` as of a load. */
+    | { readonly kind: 'subgroup-matrix-store'; readonly args: readonly Expression[]; readonly unitBytes: number }
   );

@@ -91,6 +91,47 @@ describe('statements', () => {
     );
     expect(statementsText(newer.entry.function.body)).toBe(text);
   });
+
+  const matrices = (statement: string, declarations = ''): string => `enable f16;
+    enable chromium_experimental_subgroup_matrix;
+    @group(0) @binding(0) var<storage, read_write> data: array<f32>;
+    @group(0) @binding(1) var<storage, read_write> halves: array<f16>;
+    alias Left = subgroup_matrix_left<f32, 8, 8>;
+    alias Right = subgroup_matrix_right<f32, 8, 8>;
+    ${declarations}
+    @compute @workgroup_size(32) fn main() { ${statement} let used = arrayLength(&data) + arrayLength(&halves); }`;
+
+  test.each([
+    'let m = array<Left, 2>(); let n = m[1];',
+    'var s: S; s.first = Left(2); let p = &s.rest[1]; *p = s.first;',
+    'let m = subgroupMatrixMultiply<u32>(subgroup_matrix_left<i8, 8, 8>(-3), subgroup_matrix_right<i8, 8, 8>());',
+    'let m = subgroupMatrixLoad<subgroup_matrix_left<f16, 8, 8>, row_major>(&data, 0, 8);',
+  ])('subgroup matrices in %s', (statement) => {
+    expect(lower(matrices(statement, 'struct S { first: Left, rest: array<Left, 2> }'))).toMatchObject({ ok: true });
+  });
+
+  test.each([
+    ['let m = subgroupMatrixMultiply(Left(), Right());', 'subgroupMatrixMultiply does not take'],
+    ['let m = subgroupMatrixMultiply<f16>(Left(), Right());', 'subgroupMatrixMultiply does not take'],
+    ['let m = subgroupMatrixMultiply<f32>(Right(), Left());', 'subgroupMatrixMultiply does not take'],
+    ['let m = subgroupMatrixMultiplyAccumulate(Left(), Right(), Left());', 'does not take'],
+    ['let m = subgroupMatrixScalarAdd(Left(), 1u);', 'f32 is needed'],
+    ['let m = subgroupMatrixLoad<Left>(&halves, 0, false, 8);', 'a pointer to an array<f32>'],
+    ['let m = subgroupMatrixLoad<Left, row_major>(&halves, 0, 8);', 'of at least 4 bytes'],
+    ['subgroupMatrixStore<row_major>(&data, 0, 1.0, 8);', 'subgroupMatrixStore does not take'],
+  ])('no %s', (statement, message) => {
+    const lowered = lower(matrices(statement));
+    expect(lowered.ok ? [] : lowered.diagnostics.map((found) => found.message)).toEqual([
+      expect.stringContaining(message),
+    ]);
+  });
+
+  test('no subgroup matrices outside of functions', () => {
+    const lowered = lower(matrices('tile[0] = Left();', 'var<workgroup> tile: array<Left, 2>;'));
+    expect(lowered.ok ? [] : lowered.diagnostics.map((found) => found.message)).toEqual([
+      'A workgroup variable cannot hold subgroup matrices.',
+    ]);
+  });
 });
 
 describe('a program', () => {

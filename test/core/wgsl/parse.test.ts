@@ -112,6 +112,13 @@ describe('legal WGSL is never rejected', () => {
     const module = parseWgsl(entry('let m = subgroupMatrixLoad(1);'));
     expect(findings(module)).toEqual(['warning wgsl-undeclared: subgroupMatrixLoad']);
   });
+
+  test('with names of an extension that is enabled', () => {
+    const load = 'let m = subgroupMatrixLoad<subgroup_matrix_left<i8, 8, 8>, row_major>(1);';
+    const enabled = `enable chromium_experimental_subgroup_matrix;\n${entry(load)}`;
+    expect(findings(parseWgsl(enabled))).toEqual([]);
+    expect(findings(parseWgsl(entry('let m = row_major;')))).toEqual(['error wgsl-undeclared: row_major']);
+  });
 });
 
 describe('template lists', () => {

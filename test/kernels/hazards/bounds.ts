@@ -3,6 +3,7 @@ import {
   leftProduct,
   lightning1,
   lightning2,
+  matrixSoftmax,
   packedHalves,
   planted,
   rightProduct,
@@ -25,6 +26,27 @@ export const outOfBounds: readonly PlantedFault[] = [
       ],
       at: 'keys[j] = k[(kv_row + key) * width + column];',
       mended: true,
+    },
+  ]),
+  ...planted('out-of-bounds', matrixSoftmax, [
+    {
+      name: 'a matrix of keys begins a tile too far on',
+      edits: [{ find: '&kv_tile, tile * WIDTH + d, WIDTH)', replace: '&kv_tile, (tile + 16u) * WIDTH + d, WIDTH)' }],
+      at: 'let keys = subgroupMatrixLoad<Right, col_major>(&kv_tile, (tile + 16u) * WIDTH + d, WIDTH);',
+    },
+  ]),
+  ...planted('matrix-stride', matrixSoftmax, [
+    {
+      name: 'the stride of the weights is half a row',
+      edits: [{ find: '(&weights, j, KEYS)', replace: '(&weights, j, KEYS / 4u)' }],
+      at: 'let part = subgroupMatrixLoad<Left, row_major>(&weights, j, KEYS / 4u);',
+    },
+  ]),
+  ...planted('non-uniform-operand', matrixSoftmax, [
+    {
+      name: 'each invocation loads its own matrix',
+      edits: [{ find: '(&q_tile, d, WIDTH)', replace: '(&q_tile, d + index % 2u, WIDTH)' }],
+      at: 'let queries = subgroupMatrixLoad<Left, row_major>(&q_tile, d + index % 2u, WIDTH);',
     },
   ]),
   ...planted('out-of-bounds', lightning1, [

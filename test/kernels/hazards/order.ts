@@ -4,6 +4,7 @@ import {
   lightning1,
   lightning2,
   macroSplit,
+  matrixSoftmax,
   packedHalves,
   planted,
   rightProduct,
@@ -34,6 +35,19 @@ export const racesInWorkgroup: readonly PlantedFault[] = [
         },
       ],
       at: 'left_tile[place(row, e % SLICE)] = value;',
+      mended: true,
+    },
+  ]),
+  ...planted('race-in-workgroup', matrixSoftmax, [
+    {
+      name: 'no barrier between the matrix units storing scores and the softmax reading them',
+      edits: [
+        {
+          find: '&scores, tile, products, KEYS);\n    }\n    workgroupBarrier();',
+          replace: '&scores, tile, products, KEYS);\n    }',
+        },
+      ],
+      at: 'subgroupMatrixStore<row_major>(&scores, tile, products, KEYS);',
       mended: true,
     },
   ]),
