@@ -20,14 +20,14 @@ const bundles = [
   {
     entry: 'src/extension/main.ts',
     out: 'dist/extension.cjs',
-    kilobytes: 428,
+    kilobytes: 440,
     options: { format: 'cjs', platform: 'node', target: 'node20', external: ['vscode'] },
   },
   {
     entry: 'src/extension/main.ts',
     // CommonJS, but named .js: VS Code's web host appends that to any other ending.
     out: 'dist/extension.web.js',
-    kilobytes: 410,
+    kilobytes: 422,
     options: { format: 'cjs', platform: 'browser', target: 'es2022', external: ['vscode'] },
   },
   {
@@ -40,19 +40,19 @@ const bundles = [
     // The page fetches it as text and starts workers from it.
     entry: 'src/worker/main.ts',
     out: 'dist/simulator.js',
-    kilobytes: 600,
+    kilobytes: 612,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
     entry: 'src/cli/main.ts',
     out: 'dist/cli.js',
-    kilobytes: 450,
+    kilobytes: 462,
     options: { format: 'esm', platform: 'node', target: 'node20', external: ['webgpu'], banner: requireBanner() },
   },
   {
     entry: 'src/native/main.ts',
     out: 'dist/native.js',
-    kilobytes: 650,
+    kilobytes: 662,
     options: { format: 'esm', platform: 'node', target: 'node20', external: ['webgpu'], banner: requireBanner() },
   },
   {

@@ -6,6 +6,7 @@ import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
 import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
 import { flash, naive, softmaxBackward } from './broken/softmax.js';
+import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 
 /** A built-in kernel, below `shaders/`, with one mistake in it. */
 export interface BrokenKernel extends Mistake {
@@ -40,4 +41,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('retention/backward.wgsl', retentionBackward),
   ...inFile('retention/decode.wgsl', retentionDecode),
   ...inFile('retention/decode-f16.wgsl', retentionDecodeF16),
+  ...inFile('state-space/chunked.wgsl', stateSpaceChunked),
+  ...inFile('state-space/decode.wgsl', stateSpaceDecode),
+  ...inFile('state-space/decode-f16.wgsl', stateSpaceDecodeF16),
 ];

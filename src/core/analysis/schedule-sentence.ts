@@ -12,6 +12,8 @@ interface Tiling {
   /** Different score tiles of the workgroup that has most. */
   readonly tiles: number;
   readonly throughState: boolean;
+  /** Scores of pairs lie in workgroup memory, formed here or read from memory. */
+  readonly holdsScores: boolean;
   /** Keys that a workgroup sums into a state, and keys a step; 0 where it does not. */
   readonly summed: number;
   readonly summedPerStep: number;
@@ -57,6 +59,7 @@ function tilingOf(entry: string, keyTensor: string, workgroups: readonly (readon
     queriesPerStep: own.some(walksOverQueries) ? usual(own.flat().map(({ row0, row1 }) => row1 - row0)) : 0,
     tiles: Math.max(0, ...own.map((rects) => new Set(rects.map(rectName)).size)),
     throughState: scoresOf.some((scores) => scores.some(({ by }) => by === 'state')),
+    holdsScores: workgroups.some((steps) => steps.some(({ held }) => held.some(({ tensor }) => tensor === 'scores'))),
     summed: usual(updates.flatMap((ranges) => (ranges.length > 0 ? [extent(ranges)] : []))),
     summedPerStep: usual(
       updates.flatMap((ranges) => ranges.map(({ from, to }, index) => to - (index > 0 ? ranges[index - 1]!.to : from))),
@@ -78,6 +81,7 @@ function describe({
   queriesPerStep,
   tiles,
   throughState,
+  holdsScores,
   summed,
   summedPerStep,
   readsKeys,
@@ -97,6 +101,8 @@ function describe({
       ? `${tile} by the left product; everything earlier comes through the state.`
       : `${tile}, by the left product.`;
   }
+  if (throughState && holdsScores)
+    return `Each workgroup of "${entry}" holds ${queryCount(queries)} and weighs values with scores that were formed before; everything earlier comes through the state.`;
   if (throughState)
     return `Each workgroup of "${entry}" holds ${queryCount(queries)}, which meet their keys through the state.`;
   if (summed === 0) return null;

@@ -7,6 +7,7 @@ import { polynomialFeatures } from './polynomial-features.js';
 import { retention } from './retention.js';
 import { elementCount, tensorDims } from './sizes.js';
 import { softmaxAttention } from './softmax-attention.js';
+import { stateSpaceDuality } from './state-space-duality.js';
 
 /** Every mechanism Tilescope knows. */
 export const mechanisms: readonly Mechanism[] = [
@@ -17,6 +18,7 @@ export const mechanisms: readonly Mechanism[] = [
   newtonSchulzIteration,
   polynomialFeatures,
   retention,
+  stateSpaceDuality,
 ];
 
 /** The mechanism of an id, or null where there is none. */

@@ -5,6 +5,7 @@ import { newtonSchulzTemplate } from './templates/newton-schulz.js';
 import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
 import { retentionTemplate } from './templates/retention.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
+import { stateSpaceDualityTemplate } from './templates/state-space-duality.js';
 
 const templates: ReadonlyMap<string, string> = new Map([
   ['softmax-attention', softmaxAttentionTemplate],
@@ -14,6 +15,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['newton-schulz', newtonSchulzTemplate],
   ['polynomial-features', polynomialFeaturesTemplate],
   ['retention', retentionTemplate],
+  ['state-space-duality', stateSpaceDualityTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -359,3 +359,28 @@ describe('broken kernels', () => {
     expect(totals).toMatchObject({ once: 210, wasted: 190, missed: 0 });
   });
 });
+
+describe('heads that share queries and keys', () => {
+  const text = builtInText('state-space/chunked.wgsl');
+  const shape = { batch: 2, heads: 4, groups: 2, seqlen: 70, headDim: 8, stateDim: 12 };
+
+  it('each reach every pair, within a chunk by the scores of their group', () => {
+    const coverage = coverageOf(text, shape);
+    const inChunk = (i: number, j: number): boolean => causal(i, j) && Math.floor(i / 64) === Math.floor(j / 64);
+    const once = 8 * pairs(70, 70, inChunk);
+    const required = 8 * pairs(70, 70, causal);
+    expect(coverage.totals).toMatchObject({ required, once, throughState: required - once, doubled: 0, missed: 0 });
+    expect(coverage.planes.map(({ batch, head }) => [batch, head])).toEqual(
+      [0, 1].flatMap((batch) => [0, 1, 2, 3].map((head) => [batch, head])),
+    );
+  });
+
+  it('miss the pairs whose scores they take from another group', () => {
+    const groups = 'head / (params.heads / params.groups)) * params.seqlen;';
+    expect(text.split(groups)).toHaveLength(2);
+    const { totals, sentence } = coverageOf(text.replace(groups, 'head % params.groups) * params.seqlen;'), shape);
+    // The second and the third head of four change places with their group.
+    expect(totals.missed).toBeGreaterThanOrEqual(totals.required / 2 - 1);
+    expect(sentence).toMatch(/never reached/);
+  });
+});
