@@ -65,6 +65,20 @@ export function parseSubgroupSize(text: string): number {
   return size;
 }
 
+/** Reads a whole number of at least 1. */
+export function parseCount(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) {
+    throw new UsageError(`"${text}" is not a whole number of at least 1.`);
+  }
+  return number;
+}
+
+/** Reads `1,2,4,8`: whole numbers of at least 1. */
+export function parseCounts(text: string): readonly number[] {
+  return text.split(',').map((part) => parseCount(part.trim()));
+}
+
 function pairs(text: string, flag: string): [string, string][] {
   // A comma inside brackets belongs to a window.
   const parts = text.split(/,(?![^[]*\])/).filter((part) => part.trim() !== '');

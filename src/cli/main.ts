@@ -1,8 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { invalidLayer } from '../core/attention/kv-cache.js';
 import { readKernel } from '../core/kernel/read.js';
 import type { CaseOverride, KernelSource } from '../lab/contract.js';
 import { strangerIn } from '../lab/prepare.js';
 import {
+  parseCount,
+  parseCounts,
   parseOptions,
   parseRunsOn,
   parseSeed,
@@ -18,6 +21,7 @@ import { deviceCommand } from './device.js';
 import { readKernels } from './files.js';
 import { goldenCommand } from './golden.js';
 import { hazardsCommand } from './hazards.js';
+import { kvText } from './kv.js';
 import { listText } from './list.js';
 import { openSession, type Session } from './session.js';
 import { paintFor } from './text.js';
@@ -31,6 +35,18 @@ interface CommonFlags {
 
 interface ListFlags extends CommonFlags {
   readonly kernels?: boolean;
+}
+
+interface KvFlags {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly latentHeads: number;
+  readonly elementBytes: number;
+  readonly context: number;
+  readonly queries: number;
+  readonly devices: readonly number[];
+  readonly json?: boolean;
 }
 
 interface ShapeFlags extends CommonFlags {
@@ -92,6 +108,25 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     .option('--json', 'print JSON')
     .action(({ kernels = false, json = false }: ListFlags) => {
       process.stdout.write(`${listText(paint, { kernels, json })}\n`);
+    });
+  program
+    .command('kv')
+    .description('compare what the mechanisms with a growing cache keep of a token, on one device and on several')
+    .option('--heads <count>', 'query heads', parseCount, 32)
+    .option('--kv-heads <count>', 'key and value heads of GQA and GTA', parseCount, 8)
+    .option('--head-dim <width>', 'width of a head', parseCount, 128)
+    .option('--latent-heads <count>', 'latent heads of Grouped Latent Attention', parseCount, 2)
+    .option('--element-bytes <bytes>', 'bytes of a cached number: 2 for f16 or bf16, 4 for f32', parseCount, 2)
+    .option('--context <tokens>', 'tokens in the cache', parseCount, 32768)
+    .option('--queries <tokens>', 'new tokens a sequence brings to a step', parseCount, 1)
+    .option('--devices <counts>', 'devices among which the heads are dealt out', parseCounts, [1, 2, 4, 8])
+    .option('--json', 'print JSON')
+    .action(({ heads, kvHeads: headsKv, headDim, latentHeads, devices, json = false, ...flags }: KvFlags) => {
+      const layer = { heads, headsKv, headDim, latentHeads };
+      const problem = invalidLayer(layer);
+      if (problem !== null) throw new UsageError(`kv: ${problem}`);
+      const step = { context: flags.context, queries: flags.queries, bytesPerElement: flags.elementBytes };
+      process.stdout.write(`${kvText(paint, { layer, step, devices, json })}\n`);
     });
   withCommonFlags(program.command('check <files...>'))
     .description('find mistakes in kernel files, with the words of the driver')

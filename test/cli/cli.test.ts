@@ -80,6 +80,8 @@ describe('the command line without a device', () => {
     [['compare', path('good.wgsl'), '--device', 'abacus'], /must be gpu or simulator/],
     [['compare', path('good.wgsl'), '--subgroup-size', '8'], /add --device simulator/],
     [['hazards', path('good.wgsl'), '--seed', '1'], /unknown option/],
+    [['kv', '--devices', '1,many'], /"many" is not a whole number/],
+    [['kv', '--kv-heads', '5'], /must divide the 32 query heads/],
   ])('ends with 2 when called as %j', async (args, words) => {
     const { code, stderr, stdout } = await tilescope(args);
     expect(stderr).toMatch(words);
@@ -90,7 +92,7 @@ describe('the command line without a device', () => {
   it('explains itself', async () => {
     const { code, stdout } = await tilescope(['--help']);
     expect(code).toBe(0);
-    const commands = ['list', 'check', 'compare', 'bench', 'trace', 'hazards', 'golden', 'device'];
+    const commands = ['list', 'check', 'compare', 'bench', 'trace', 'hazards', 'golden', 'kv', 'device'];
     for (const command of commands) expect(stdout).toContain(command);
     expect(stdout).toContain('TILESCOPE_DAWN_FLAGS');
   });
@@ -112,6 +114,23 @@ describe('the command line without a device', () => {
     expect(kernels.map(({ name }) => name)).toContain('shaders/lightning/lightning2.wgsl');
     expect(json.mechanisms.find(({ id }) => id === 'gated-linear-attention')?.golden).toEqual(['gla', 'sgla']);
     expect(kernels.every(({ passes }) => passes.length > 0)).toBe(true);
+  });
+
+  it('compares the caches of a token, as tables and as JSON', async () => {
+    const args = ['kv', '--heads', '16', '--kv-heads', '4', '--devices', '1,2'];
+    const { code, stdout } = await tilescope(args);
+    expect(code).toBe(0);
+    // Table 5 of arXiv:2505.21487.
+    expect(stdout).toMatch(/^ +MHA +multi-head attention +8,192 +4,096$/m);
+    expect(stdout).toMatch(/^ +GLA-2 +Grouped Latent Attention +1,152 +640$/m);
+    const { caches } = JSON.parse((await tilescope([...args, '--json'])).stdout) as {
+      caches: { name: string; shards: { devices: number; bytesPerToken: number; duplication: number }[] }[];
+    };
+    expect(caches.find(({ name }) => name === 'MLA')?.shards[1]).toMatchObject({
+      devices: 2,
+      bytesPerToken: 1152,
+      duplication: 2,
+    });
   });
 
   it('traces a kernel without an adapter, as tables for people', async () => {
