@@ -15,7 +15,7 @@ export function testDevice(): Promise<OpenDevice | null> {
 
 async function open(): Promise<OpenDevice | null> {
   process.env.XDG_RUNTIME_DIR ??= '/tmp';
-  const first = await openDevice(await loadDawn(dawnFlags(undefined)));
+  const first = await openDevice(await loadDawn(dawnFlags(process.env.TILESCOPE_DAWN_FLAGS)));
   const result = first.ok || driverIsChosen(process.env) ? first : await openSoftware();
   if (result.ok) {
     keep(result.value.adapter, result.value.device);

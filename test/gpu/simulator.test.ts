@@ -17,6 +17,7 @@ import {
 } from '../core/simulator/simulated.js';
 import { invocations, subgroupModule, subgroupOperations } from '../core/simulator/subgroup-operations.js';
 import { patience, testDevice } from './dawn.js';
+import { resultsOnDevice } from './module.js';
 
 const open = await testDevice();
 
@@ -25,35 +26,13 @@ function onSimulator(code: string, words: number): Uint32Array {
   return new Uint32Array(lastWords(simulatedModule(plan, { recording: bare, words: [inputWords()] })).buffer);
 }
 
-async function onDevice(
+function onDevice(
   device: GPUDevice,
   code: string,
   words: number,
   given: Int32Array<ArrayBuffer> | null,
 ): Promise<Uint32Array> {
-  device.pushErrorScope('validation');
-  const module = device.createShaderModule({ code });
-  const pipeline = device.createComputePipeline({ layout: 'auto', compute: { module, entryPoint: 'main' } });
-  const error = await device.popErrorScope();
-  if (error) throw new Error(`${error.message}\n${code}`);
-  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
-  const results = device.createBuffer({ size: words * 4, usage });
-  const read = device.createBuffer({ size: words * 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  pass.setPipeline(pipeline);
-  const inputs = given === null ? [] : [device.createBuffer({ size: given.byteLength, usage })];
-  if (inputs[0] && given) device.queue.writeBuffer(inputs[0], 0, given);
-  const entries = [...inputs, results].map((buffer, binding) => ({ binding, resource: { buffer } }));
-  pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-  pass.dispatchWorkgroups(1);
-  pass.end();
-  encoder.copyBufferToBuffer(results, 0, read, 0, words * 4);
-  device.queue.submit([encoder.finish()]);
-  await read.mapAsync(GPUMapMode.READ);
-  const there = new Uint32Array(read.getMappedRange().slice(0));
-  for (const buffer of [...inputs, results, read]) buffer.destroy();
-  return there;
+  return resultsOnDevice(device, code, [...(given ? [given] : []), new Int32Array(words)]);
 }
 
 /** Why two results differ more than they may, or null. */
