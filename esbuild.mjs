@@ -20,39 +20,39 @@ const bundles = [
   {
     entry: 'src/extension/main.ts',
     out: 'dist/extension.cjs',
-    kilobytes: 440,
+    kilobytes: 450,
     options: { format: 'cjs', platform: 'node', target: 'node20', external: ['vscode'] },
   },
   {
     entry: 'src/extension/main.ts',
     // CommonJS, but named .js: VS Code's web host appends that to any other ending.
     out: 'dist/extension.web.js',
-    kilobytes: 422,
+    kilobytes: 432,
     options: { format: 'cjs', platform: 'browser', target: 'es2022', external: ['vscode'] },
   },
   {
     entry: 'src/webview/main.ts',
     out: 'dist/webview.js',
-    kilobytes: 760,
+    kilobytes: 780,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
     // The page fetches it as text and starts workers from it.
     entry: 'src/worker/main.ts',
     out: 'dist/simulator.js',
-    kilobytes: 612,
+    kilobytes: 640,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
     entry: 'src/cli/main.ts',
     out: 'dist/cli.js',
-    kilobytes: 462,
+    kilobytes: 470,
     options: { format: 'esm', platform: 'node', target: 'node20', external: ['webgpu'], banner: requireBanner() },
   },
   {
     entry: 'src/native/main.ts',
     out: 'dist/native.js',
-    kilobytes: 662,
+    kilobytes: 690,
     options: { format: 'esm', platform: 'node', target: 'node20', external: ['webgpu'], banner: requireBanner() },
   },
   {

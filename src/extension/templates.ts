@@ -26,6 +26,8 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'retention/backward.wgsl', title: 'Retention, backward' },
   { path: 'retention/decode.wgsl', title: 'Retention, decode' },
   { path: 'retention/decode-f16.wgsl', title: 'Retention, decode with tokens in f16' },
+  { path: 'rotary-embedding/rotate.wgsl', title: 'Rotary position embedding' },
+  { path: 'rotary-embedding/rotate-back.wgsl', title: 'Rotary position embedding, backward' },
 ];
 
 /** The sample that a first user meets. */

@@ -5,6 +5,7 @@ import type { Mistake } from './broken/mistake.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
 import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
+import { rotate, rotateBack } from './broken/rotary-embedding.js';
 import { flash, naive, softmaxBackward } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 
@@ -44,4 +45,6 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('state-space/chunked.wgsl', stateSpaceChunked),
   ...inFile('state-space/decode.wgsl', stateSpaceDecode),
   ...inFile('state-space/decode-f16.wgsl', stateSpaceDecodeF16),
+  ...inFile('rotary-embedding/rotate.wgsl', rotate),
+  ...inFile('rotary-embedding/rotate-back.wgsl', rotateBack),
 ];

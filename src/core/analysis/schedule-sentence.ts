@@ -123,5 +123,9 @@ export function scheduleSentence(
   });
   if (sentences.length > 0) return sentences.join(' ');
   const steps = Math.max(0, ...byPass.flat().map(({ length }) => length));
-  return `No products of queries and keys could be followed. The longest traced workgroup takes ${counted(steps, 'step', 'steps')}.`;
+  const why =
+    mechanism.parts === null
+      ? `${mechanism.title} has no queries and keys that meet.`
+      : 'No products of queries and keys could be followed.';
+  return `${why} The longest traced workgroup takes ${counted(steps, 'step', 'steps')}.`;
 }

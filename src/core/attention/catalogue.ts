@@ -5,6 +5,7 @@ import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } f
 import { newtonSchulzIteration } from './newton-schulz.js';
 import { polynomialFeatures } from './polynomial-features.js';
 import { retention } from './retention.js';
+import { rotaryEmbedding } from './rotary-embedding.js';
 import { elementCount, tensorDims } from './sizes.js';
 import { softmaxAttention } from './softmax-attention.js';
 import { stateSpaceDuality } from './state-space-duality.js';
@@ -19,6 +20,7 @@ export const mechanisms: readonly Mechanism[] = [
   polynomialFeatures,
   retention,
   stateSpaceDuality,
+  rotaryEmbedding,
 ];
 
 /** The mechanism of an id, or null where there is none. */

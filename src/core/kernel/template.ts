@@ -4,6 +4,7 @@ import { linearAttentionTemplate } from './templates/linear-attention.js';
 import { newtonSchulzTemplate } from './templates/newton-schulz.js';
 import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
 import { retentionTemplate } from './templates/retention.js';
+import { rotaryEmbeddingTemplate } from './templates/rotary-embedding.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
 import { stateSpaceDualityTemplate } from './templates/state-space-duality.js';
 
@@ -16,6 +17,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['polynomial-features', polynomialFeaturesTemplate],
   ['retention', retentionTemplate],
   ['state-space-duality', stateSpaceDualityTemplate],
+  ['rotary-embedding', rotaryEmbeddingTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -23,6 +23,7 @@ describe('the catalogue', () => {
       'polynomial-features',
       'retention',
       'state-space-duality',
+      'rotary-embedding',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();

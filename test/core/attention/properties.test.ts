@@ -97,8 +97,8 @@ describe('causality', () => {
   }
 
   it('gradients of keys and values of token j do not depend on gradients of outputs before j', () => {
-    const trained = mechanisms.filter(({ computations }) =>
-      computations.some(({ direction }) => direction === 'backward'),
+    const trained = mechanisms.filter(
+      ({ parts, computations }) => parts?.key === 'k' && computations.some(({ direction }) => direction === 'backward'),
     );
     expect(trained.length).toBeGreaterThanOrEqual(4);
     for (const { id } of trained) {
