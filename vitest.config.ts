@@ -8,7 +8,7 @@ const patient = { expect: { poll: { timeout: 15_000 } } } as const;
 const oneAtATime = { fileParallelism: false, pool: 'forks', hookTimeout: 120_000 } as const;
 
 /** Tests of every kernel that comes along: work for the processor alone, whose results no clock decides. */
-const everyKernel = 'test/lab/{broken,compare,shaders,styles,trace}*.test.ts';
+const everyKernel = 'test/lab/{broken,compare,consistency,shaders,styles,trace}*.test.ts';
 
 export default defineConfig({
   test: {

@@ -17,6 +17,7 @@ import {
 import { benchCommand } from './bench.js';
 import { checkCommand } from './check.js';
 import { compareCommand, type CompareRequest } from './compare.js';
+import { consistencyCommand, consistencyKernels } from './consistency.js';
 import { deviceCommand } from './device.js';
 import { readKernels } from './files.js';
 import { goldenCommand } from './golden.js';
@@ -134,10 +135,8 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       const kernels = readKernels(files);
       return withSession(verbose, (session) => checkCommand(session, { kernels, json }));
     });
-  withCaseFlags(program.command('compare <files...>'))
+  withDeviceFlags(withCaseFlags(program.command('compare <files...>')))
     .description('compare kernels with the reference: at their own shape and their cases, or at one shape')
-    .option('--device <where>', 'where to run them: gpu, or simulator, which needs no GPU', parseRunsOn, 'gpu')
-    .option('--subgroup-size <size>', 'invocations in a subgroup of the simulated GPU (32)', parseSubgroupSize)
     .action((files: string[], flags: CompareFlags) => {
       const kernels = readKernels(files);
       const { json = false, seed, verbose = false } = flags;
@@ -152,6 +151,19 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       const { json = false, seed, verbose = false } = flags;
       const override = overrideFor(kernels, flags);
       return withSession(verbose, (session) => benchCommand(session, { kernels, override, seed, json }));
+    });
+  withDeviceFlags(withCaseFlags(program.command('consistency <files...>')))
+    .description(
+      'check kernels with a state against each other: split and resumed, decoded, in one run; or a mechanism',
+    )
+    .action((files: string[], flags: CompareFlags) => {
+      const kernels = consistencyKernels(files);
+      const { json = false, seed, verbose = false } = flags;
+      const override = overrideFor(kernels, flags);
+      const simulated = simulatedBy(flags);
+      return withSession(verbose, (session) =>
+        consistencyCommand(session, { kernels, override, seed, simulated, json }),
+      );
     });
   withShapeFlags(program.command('trace <file>'))
     .description('simulate a kernel: which tile is where at each step, and every byte that moves; needs no GPU')
@@ -207,6 +219,12 @@ function withShapeFlags(command: Command): Command {
 
 function withCaseFlags(command: Command): Command {
   return withShapeFlags(command).option('--seed <number>', 'seed of the inputs', parseSeed, 1);
+}
+
+function withDeviceFlags(command: Command): Command {
+  return command
+    .option('--device <where>', 'where to run them: gpu, or simulator, which needs no GPU', parseRunsOn, 'gpu')
+    .option('--subgroup-size <size>', 'invocations in a subgroup of the simulated GPU (32)', parseSubgroupSize);
 }
 
 /** The simulated GPU the flags ask for, or null for a real one. */

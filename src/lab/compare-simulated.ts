@@ -23,7 +23,7 @@ const referenceBudget = 1e9;
 const secondRunAccesses = 1_000_000;
 
 /** The simulator as a device: it has every language feature, no clock, and subgroups of the size that was asked for. */
-function simulatorInfo(subgroupSize: number): DeviceInfo {
+export function simulatorInfo(subgroupSize: number): DeviceInfo {
   return {
     vendor: '',
     architecture: '',
@@ -53,7 +53,7 @@ export function comparisonCases(ready: ReadyKernel, task: CompareTask): readonly
   const recording = { accesses: false, faults: false, provenance: false, values: false, countsOnly: false };
   const planned = cases.flatMap((theCase): TaskCase[] => {
     const result = planKernel(ready.kernel, theCase.shape, theCase.options);
-    return result.ok ? [{ theCase, plan: result.plan, recording }] : [];
+    return result.ok ? [{ ready, theCase, plan: result.plan, recording }] : [];
   });
   if (planned.length === 0) planCase(ready, cases[0]!);
   return planned;
@@ -121,7 +121,7 @@ function* verdictOn(
 }
 
 /** What a simulation left in the outputs. There is no memory around them: an access outside is one to the last element. */
-function outputsOf({ buffers }: Plan, simulation: Simulation): readonly OutputBytes[] {
+export function outputsOf({ buffers }: Plan, simulation: Simulation): readonly OutputBytes[] {
   return buffers.flatMap((planned, at): OutputBytes[] => {
     const { content, byteLength } = planned;
     if (content.kind !== 'tensor' || content.role !== 'output') return [];

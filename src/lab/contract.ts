@@ -222,6 +222,44 @@ export interface HazardReport {
   readonly elapsedMs: number;
 }
 
+/** Two ways through the same sequence that must lead to the same outputs and the same state. */
+export interface ConsistencyCheck {
+  /**
+   * `resume`: cut in two, the second part started from the state of the first. `decode`: token by token (or in the smallest
+   * steps that the equations allow), after a part in one run where a kernel hands on its state. `decode-blocks`: the same
+   * with several tokens a step. `same`: another kernel on the same inputs.
+   */
+  readonly kind: 'resume' | 'decode' | 'decode-blocks' | 'same';
+  /** Names of the kernels that take part; the first one's run is what the others are held to. */
+  readonly kernels: readonly string[];
+  /** What is held to what, for a row of a table. */
+  readonly title: string;
+  /** Of the whole sequence. */
+  readonly shape: Shape;
+  readonly options: Options;
+  readonly passed: boolean;
+  readonly sentence: string;
+  /** The outputs that both ways have; their reference is the one run. Empty where a run gave no result. */
+  readonly tensors: readonly TensorVerdict[];
+  readonly failure: LabFailure | null;
+}
+
+/** Whether kernels of one mechanism agree with each other and with themselves. */
+export interface ConsistencyReport {
+  /** Of the first kernel. */
+  readonly hash: string;
+  readonly mechanism: string;
+  readonly kernels: readonly { readonly name: string; readonly hash: string; readonly direction: string }[];
+  readonly passed: boolean;
+  readonly sentence: string;
+  readonly checks: readonly ConsistencyCheck[];
+  /** What could not be checked, and why. */
+  readonly skipped: readonly { readonly kernel: string; readonly reason: string }[];
+  readonly seed: number;
+  readonly device: DeviceInfo;
+  readonly elapsedMs: number;
+}
+
 /** What one invocation computed: a value list for each `let`, `var` and assignment it came by. */
 export interface ValuesReport {
   readonly hash: string;
@@ -272,6 +310,22 @@ export interface LabMethods {
     inputs: Readonly<Record<string, string>>;
     expected: Readonly<Record<string, string>>;
   }) => Promise<Outcome<CaseVerdict>>;
+  /**
+   * Checks kernels of one mechanism that has a state against each other and themselves: a sequence that is cut and resumed,
+   * decoding against one run, one kernel against another. Each on its own case with few heads, or on the override's.
+   */
+  consistency: (params: {
+    kernels: readonly KernelSource[];
+    override: CaseOverride | null;
+    seed: number;
+  }) => Promise<Outcome<ConsistencyReport>>;
+  /** The same on the simulator. Needs no GPU. `subgroupSize` is 4 to 128, a power of two. */
+  consistencySimulated: (params: {
+    kernels: readonly KernelSource[];
+    override: CaseOverride | null;
+    seed: number;
+    subgroupSize: number;
+  }) => Promise<Outcome<ConsistencyReport>>;
   /** Simulates the kernel and says where its tiles are and what moves. Needs no GPU. */
   trace: (params: {
     kernel: KernelSource;

@@ -50,3 +50,8 @@ export async function outcome<T>(work: () => Promise<T>): Promise<Outcome<T>> {
     return { ok: false, failure: toFailure(error) };
   }
 }
+
+/** True for failures after which the other cases cannot be run, or would fail alike. */
+export function endsJob({ kind }: LabFailure): boolean {
+  return kind === 'cancelled' || kind === 'timeout' || kind === 'device-lost' || kind === 'compile-error';
+}

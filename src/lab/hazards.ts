@@ -36,7 +36,7 @@ const subgroupCases = 2;
 export function hazardCases(ready: ReadyKernel, { override }: HazardTask): readonly TaskCase[] {
   const chosen = chosenCase(ready, override);
   const own = override ? chosen : smallEnough(ready, chosen, caseFlops);
-  const first: TaskCase = { theCase: own, plan: planCase(ready, own), recording };
+  const first: TaskCase = { ready, theCase: own, plan: planCase(ready, own), recording };
   if (override) return [first];
   const { computation, kernel, mechanism } = ready;
   const cost = ({ shape, options }: KernelCase): number => computation.flops(shape, options);
@@ -46,7 +46,7 @@ export function hazardCases(ready: ReadyKernel, { override }: HazardTask): reado
     .sort((a, b) => cost(a) - cost(b));
   const planned = chooseCases(mechanism, others).flatMap((theCase): TaskCase[] => {
     const result = planKernel(kernel, theCase.shape, theCase.options);
-    return result.ok ? [{ theCase, plan: result.plan, recording }] : [];
+    return result.ok ? [{ ready, theCase, plan: result.plan, recording }] : [];
   });
   return [first, ...planned];
 }

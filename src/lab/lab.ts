@@ -5,6 +5,7 @@ import { benchmark } from './benchmark.js';
 import type { CallContext, Handlers } from './channel.js';
 import { check } from './check.js';
 import { compare } from './compare.js';
+import { consistency } from './consistency.js';
 import type { DeviceInfo, LabFailure, LabMethods, Outcome } from './contract.js';
 import { LabFault, outcome } from './failure.js';
 import { run } from './run.js';
@@ -94,6 +95,10 @@ export function createLab(
     trace: (params, context) => inTurn(() => simulator.perform({ kind: 'trace', ...params }, context)),
     compareSimulated: (params, context) =>
       inTurn(() => simulator.perform({ kind: 'compareSimulated', ...params }, context)),
+    consistency: ({ kernels, override, seed }, context) =>
+      job(context, (bench) => consistency(bench, kernels, override, seed)),
+    consistencySimulated: (params, context) =>
+      inTurn(() => simulator.perform({ kind: 'consistencySimulated', ...params }, context)),
     hazards: (params, context) => inTurn(() => simulator.perform({ kind: 'hazards', ...params }, context)),
     values: (params, context) => inTurn(() => simulator.perform({ kind: 'values', ...params }, context)),
     dispose: () => session.discard(),

@@ -4,10 +4,11 @@ import { lowerProgram, type LoweredProgram } from '../core/wgsl/lower.js';
 import { throwIfCancelled } from '../gpu/wait.js';
 import type { CallContext } from './channel.js';
 import { comparisonCases, reportComparison } from './compare-simulated.js';
+import { consistencyCases, reportConsistency } from './consistency-simulated.js';
 import type { Outcome, Progress } from './contract.js';
 import { invalidKernel, outcome } from './failure.js';
 import { hazardCases, reportHazards } from './hazards.js';
-import { readyKernel, type ReadyKernel } from './prepare.js';
+import { readyKernel } from './prepare.js';
 import type { CompiledCase, Instantiate, TaskCase } from './simulation.js';
 import type { SimulatorReports, SimulatorTask } from './simulator.js';
 import { traceCases, reportTrace } from './trace.js';
@@ -16,26 +17,26 @@ import { reportValues, valuesCases } from './values.js';
 /** A task whose kernel was read: the simulations that it consists of. */
 export interface ReadyTask<T extends SimulatorTask = SimulatorTask> {
   readonly task: T;
-  readonly ready: ReadyKernel;
   readonly cases: readonly TaskCase[];
 }
 
-/** Reads the kernel of a task and plans its simulations. Throws `invalid-kernel` where that cannot be done. */
+/** Reads the kernels of a task and plans its simulations. Throws `invalid-kernel` where that cannot be done. */
 export function readTask<T extends SimulatorTask>(task: T): ReadyTask<T> {
-  const ready = readyKernel(task.kernel);
-  return { task, ready, cases: casesOf(task, ready) };
+  return { task, cases: casesOf(task) };
 }
 
-function casesOf(task: SimulatorTask, ready: ReadyKernel): readonly TaskCase[] {
+function casesOf(task: SimulatorTask): readonly TaskCase[] {
   switch (task.kind) {
     case 'trace':
-      return traceCases(ready, task);
+      return traceCases(readyKernel(task.kernel), task);
     case 'hazards':
-      return hazardCases(ready, task);
+      return hazardCases(readyKernel(task.kernel), task);
     case 'values':
-      return valuesCases(ready, task);
+      return valuesCases(readyKernel(task.kernel), task);
     case 'compareSimulated':
-      return comparisonCases(ready, task);
+      return comparisonCases(readyKernel(task.kernel), task);
+    case 'consistencySimulated':
+      return consistencyCases(task);
   }
 }
 
@@ -73,13 +74,12 @@ function asError(diagnostic: Diagnostic): Diagnostic {
  * the value of each of the compiled codes. Throws what stops it.
  */
 export function* performTask<T extends SimulatorTask>(
-  { task, ready, cases }: ReadyTask<T>,
+  { task, cases }: ReadyTask<T>,
   compiled: readonly CompiledSimulation[],
   instantiate: Instantiate,
 ): Generator<Progress, SimulatorReports[T['kind']]> {
   const simulations = cases.map((theCase, at): CompiledCase => ({
     ...theCase,
-    ready,
     compiled: compiled[at]!,
     instantiate,
   }));
@@ -100,6 +100,8 @@ function reportOf(
       return reportValues(task, cases);
     case 'compareSimulated':
       return reportComparison(task, cases);
+    case 'consistencySimulated':
+      return reportConsistency(task, cases);
   }
 }
 

@@ -17,6 +17,7 @@ export type Instantiate = (code: string) => unknown;
 
 /** One simulation of a task: a case of the kernel, its plan, and what is written down of it. */
 export interface TaskCase {
+  readonly ready: ReadyKernel;
   readonly theCase: KernelCase;
   readonly plan: Plan;
   readonly recording: Recording;
@@ -24,7 +25,6 @@ export interface TaskCase {
 
 /** A case that is ready to be simulated. */
 export interface CompiledCase extends TaskCase {
-  readonly ready: ReadyKernel;
   readonly compiled: CompiledSimulation;
   readonly instantiate: Instantiate;
 }

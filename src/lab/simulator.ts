@@ -1,12 +1,21 @@
 import type { CompiledSimulation } from '../core/simulator/compile.js';
 import type { CallContext } from './channel.js';
-import type { CompareReport, HazardReport, LabMethods, Outcome, TraceReport, ValuesReport } from './contract.js';
+import type {
+  CompareReport,
+  ConsistencyReport,
+  HazardReport,
+  LabMethods,
+  Outcome,
+  TraceReport,
+  ValuesReport,
+} from './contract.js';
 
 /** A job for the simulator: the parameters of the lab's method of the same name. */
 export type SimulatorTask =
   | ({ readonly kind: 'trace' } & Readonly<Parameters<LabMethods['trace']>[0]>)
   | ({ readonly kind: 'hazards' } & Readonly<Parameters<LabMethods['hazards']>[0]>)
   | ({ readonly kind: 'compareSimulated' } & Readonly<Parameters<LabMethods['compareSimulated']>[0]>)
+  | ({ readonly kind: 'consistencySimulated' } & Readonly<Parameters<LabMethods['consistencySimulated']>[0]>)
   | ({ readonly kind: 'values' } & Readonly<Parameters<LabMethods['values']>[0]>);
 
 /** The reports of the simulator's tasks by their kind. */
@@ -15,6 +24,7 @@ export interface SimulatorReports {
   readonly hazards: HazardReport;
   readonly values: ValuesReport;
   readonly compareSimulated: CompareReport;
+  readonly consistencySimulated: ConsistencyReport;
 }
 
 /**

@@ -42,14 +42,15 @@ export function traceCases(ready: ReadyKernel, { override, request }: TraceTask)
   const theCase = chosenCase(ready, override);
   const plan = planCase(ready, theCase);
   const provenance = createProvenance(plan, ready.mechanism) !== null;
-  const own: TaskCase = { theCase, plan, recording: { ...recorded, accesses: true, provenance } };
+  const own: TaskCase = { ready, theCase, plan, recording: { ...recorded, accesses: true, provenance } };
   if (!request.scaling) return [own];
   const shorter = scalingShares.flatMap((share) => shorterCase(ready, theCase, share) ?? []);
   return [own, ...shorter];
 }
 
 /** The case at a share of its sequence length; null where the kernel cannot take that. */
-function shorterCase({ kernel }: ReadyKernel, { shape, options }: KernelCase, share: number): TaskCase | null {
+function shorterCase(ready: ReadyKernel, { shape, options }: KernelCase, share: number): TaskCase | null {
+  const { kernel } = ready;
   const { seqlen, seqlenK } = shape;
   if (seqlen === undefined || seqlen < 2 * share || !kernel.takes.has('seqlen')) return null;
   const size = Math.round(seqlen / share);
@@ -61,6 +62,7 @@ function shorterCase({ kernel }: ReadyKernel, { shape, options }: KernelCase, sh
   const result = planKernel(kernel, shorter, options);
   if (!result.ok) return null;
   return {
+    ready,
     theCase: { name: `seqlen ${size}`, shape: shorter, options },
     plan: result.plan,
     recording: { ...recorded, countsOnly: true },

@@ -17,7 +17,7 @@ const earlierBudget: WorkgroupBudget = { followed: 400_000_000, counted: 0 };
 export function valuesCases(ready: ReadyKernel, { override }: ValuesTask): readonly TaskCase[] {
   const theCase = chosenCase(ready, override);
   const recording = { accesses: false, faults: false, provenance: false, values: true, countsOnly: false };
-  return [{ theCase, plan: planCase(ready, theCase), recording }];
+  return [{ ready, theCase, plan: planCase(ready, theCase), recording }];
 }
 
 /** Simulates the passes up to the watched invocation's, of that pass its workgroup alone, and lists its values. */

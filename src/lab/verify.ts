@@ -1,9 +1,9 @@
 import type { KernelCase, Plan } from '../core/kernel/model.js';
 import { packTensor } from '../core/kernel/tensor.js';
-import { compile } from '../gpu/compile.js';
+import { compile, type CompiledKernel } from '../gpu/compile.js';
 import { load, type LoadedKernel, type OutputBytes } from '../gpu/run.js';
-import type { CaseVerdict, LabFailure } from './contract.js';
-import { toFailure, unwrap } from './failure.js';
+import type { CaseVerdict } from './contract.js';
+import { endsJob, toFailure, unwrap } from './failure.js';
 import { failedCase, judgeCase, sameBits } from './judge.js';
 import { planCase, type ReadyKernel } from './prepare.js';
 import { calculateTruth, type Truth } from './truth.js';
@@ -20,15 +20,32 @@ export interface VerifiedCase {
 
 /** Compiles a plan and puts it on the device with its inputs. The caller disposes of it. Throws its failures. */
 export async function loadPlan(
-  { open, patience, compilePatience }: Bench,
-  { kernel }: ReadyKernel,
+  bench: Bench,
+  ready: ReadyKernel,
   plan: Plan,
   inputs: Truth['inputs'],
 ): Promise<LoadedKernel> {
+  return loadCompiled(bench, await compilePlan(bench, ready, plan), inputs);
+}
+
+/** Compiles a plan. Throws its failures. */
+export async function compilePlan(
+  { open, compilePatience }: Bench,
+  { kernel }: ReadyKernel,
+  plan: Plan,
+): Promise<CompiledKernel> {
   const ids = kernel.module.overrides.flatMap(({ name, id }) => (id === null ? [] : [[name, id] as const]));
-  const compiled = unwrap(await compile(open, plan, new Map(ids), compilePatience));
+  return unwrap(await compile(open, plan, new Map(ids), compilePatience));
+}
+
+/** Puts a compiled kernel on the device with its inputs. The caller disposes of it. Throws its failures. */
+export async function loadCompiled(
+  { open, patience }: Bench,
+  compiled: CompiledKernel,
+  inputs: Truth['inputs'],
+): Promise<LoadedKernel> {
   const packed = new Map<string, ArrayBuffer>();
-  for (const { variable, content, byteLength } of plan.buffers) {
+  for (const { variable, content, byteLength } of compiled.plan.buffers) {
     if (content.kind !== 'tensor' || content.role !== 'input') continue;
     packed.set(variable, packTensor(content.view, inputs[content.tensor]!, byteLength));
   }
@@ -79,9 +96,4 @@ export async function verifyCase(
     if (endsJob(failure)) throw error;
     return failedCase(theCase, failure);
   }
-}
-
-/** True for failures after which the other cases cannot be run, or would fail alike. */
-function endsJob({ kind }: LabFailure): boolean {
-  return kind === 'cancelled' || kind === 'timeout' || kind === 'device-lost' || kind === 'compile-error';
 }

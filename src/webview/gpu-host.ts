@@ -57,6 +57,8 @@ export function observed(lab: Handlers<LabMethods>, show: (progress: Progress | 
     run: (params, context) => ending(lab.run(params, watching(context))),
     compare: (params, context) => ending(lab.compare(params, watching(context))),
     compareSimulated: (params, context) => ending(lab.compareSimulated(params, watching(context))),
+    consistency: (params, context) => ending(lab.consistency(params, watching(context))),
+    consistencySimulated: (params, context) => ending(lab.consistencySimulated(params, watching(context))),
     benchmark: (params, context) => ending(lab.benchmark(params, watching(context))),
     trace: (params, context) => ending(lab.trace(params, watching(context))),
     hazards: (params, context) => ending(lab.hazards(params, watching(context))),

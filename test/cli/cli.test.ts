@@ -38,6 +38,9 @@ beforeAll(async () => {
   ]) {
     writeFileSync(join(folder, kernel.name), kernel.text);
   }
+  const decode = readFileSync(join(root, 'shaders/lightning/decode.wgsl'), 'utf8');
+  const undecayed = decode.replace('decay * state[n] +', 'select(1.0, decay, t == 0u) * state[n] +');
+  writeFileSync(path('undecayed.wgsl'), undecayed);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -70,6 +73,7 @@ describe('the command line without a device', () => {
     [['compare', path('good.wgsl'), '--seed', '-1'], /--seed must be/],
     [['compare', path('good.wgsl'), '--shape', 'sequence=3'], /no dimension "sequence"/],
     [['compare'], /missing required argument/],
+    [['consistency', 'newton-schulz-attention'], /There is no file/],
     [['compare', '--colour', path('good.wgsl')], /unknown option/],
     [['dance'], /unknown command/],
     [['golden', folder], /no index\.json/],
@@ -92,7 +96,7 @@ describe('the command line without a device', () => {
   it('explains itself', async () => {
     const { code, stdout } = await tilescope(['--help']);
     expect(code).toBe(0);
-    const commands = ['list', 'check', 'compare', 'bench', 'trace', 'hazards', 'golden', 'kv', 'device'];
+    const commands = ['list', 'check', 'compare', 'bench', 'trace', 'hazards', 'consistency', 'golden', 'kv', 'device'];
     for (const command of commands) expect(stdout).toContain(command);
     expect(stdout).toContain('TILESCOPE_DAWN_FLAGS');
   });
@@ -207,6 +211,30 @@ describe('the command line without a device', () => {
     const { adapter, results } = JSON.parse(wrong.stdout) as { adapter: object; results: { passed: boolean }[] };
     expect(adapter).toMatchObject({ simulated: true });
     expect(results.map(({ passed }) => passed)).toEqual([true, true, true, false, false, false]);
+  });
+
+  it('checks that kernels with a state agree, on the simulator', async () => {
+    const asked = ['--shape', 'headDim=16', '--device', 'simulator'];
+    const right = await tilescope(['consistency', 'shaders/lightning/decode.wgsl', ...asked], nothing);
+    expect(right.code).toBe(0);
+    expect(right.stdout).toMatch(/✔ {2}decode token by token, against one run +o +\S+ +\S+ +4\.0e-5$/m);
+    expect(right.stdout).toMatch(/Consistent in all 2 checks\./);
+    const files = ['shaders/lightning/decode.wgsl', path('undecayed.wgsl')];
+    const wrong = await tilescope(['consistency', ...files, ...asked, '--json'], nothing);
+    expect(wrong.code).toBe(1);
+    const { passed, results } = JSON.parse(wrong.stdout) as {
+      passed: boolean;
+      results: { mechanism: string; kernels: object[]; checks: { passed: boolean; kind: string; title: string }[] }[];
+    };
+    expect(passed).toBe(false);
+    expect(results.map(({ mechanism }) => mechanism)).toEqual(['lightning-attention']);
+    expect(results[0]!.checks.filter((check) => !check.passed).map(({ title }) => title)).toEqual([
+      'undecayed token by token, against one run',
+      'undecayed 4 tokens at a time, against one run',
+    ]);
+    const none = await tilescope(['consistency', path('good.wgsl'), ...asked.slice(2)], nothing);
+    expect(none.stdout).toMatch(/There is nothing to check\./);
+    expect(none.code).toBe(1);
   });
 
   it('ends with 3 where no adapter can be had', async () => {
