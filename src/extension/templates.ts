@@ -28,6 +28,12 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'retention/decode-f16.wgsl', title: 'Retention, decode with tokens in f16' },
   { path: 'rotary-embedding/rotate.wgsl', title: 'Rotary position embedding' },
   { path: 'rotary-embedding/rotate-back.wgsl', title: 'Rotary position embedding, backward' },
+  { path: 'delta/chunked.wgsl', title: 'Delta rule, chunked' },
+  { path: 'delta/decode.wgsl', title: 'Delta rule, decode' },
+  { path: 'delta/decode-f16.wgsl', title: 'Delta rule, decode in f16' },
+  { path: 'gated-delta/chunked.wgsl', title: 'Gated delta rule, chunked' },
+  { path: 'gated-delta/decode.wgsl', title: 'Gated delta rule, decode' },
+  { path: 'gated-delta/decode-f16.wgsl', title: 'Gated delta rule, decode in f16' },
 ];
 
 /** The sample that a first user meets. */

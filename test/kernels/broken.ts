@@ -1,3 +1,4 @@
+import { deltaChunked, deltaDecode, gatedDeltaChunked, gatedDeltaDecode } from './broken/delta.js';
 import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/gated-linear.js';
 import { lightning1, lightning2, lightningBackward, lightningDecode } from './broken/lightning.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
@@ -36,6 +37,12 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('gated-linear/simple.wgsl', gatedSimple),
   ...inFile('gated-linear/decode.wgsl', gatedDecode),
   ...inFile('gated-linear/backward.wgsl', gatedBackward),
+  ...inFile('delta/chunked.wgsl', deltaChunked),
+  ...inFile('delta/decode.wgsl', deltaDecode),
+  ...inFile('delta/decode-f16.wgsl', deltaDecode),
+  ...inFile('gated-delta/chunked.wgsl', gatedDeltaChunked),
+  ...inFile('gated-delta/decode.wgsl', gatedDeltaDecode),
+  ...inFile('gated-delta/decode-f16.wgsl', gatedDeltaDecode),
   ...inFile('newton-schulz/newton-schulz.wgsl', newtonSchulz),
   ...inFile('polynomial-features/polynomial-features.wgsl', polynomialExpand),
   ...inFile('retention/chunked.wgsl', retentionChunked),

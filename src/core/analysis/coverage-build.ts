@@ -42,6 +42,7 @@ interface Survey {
   /**
    * All workgroups of the passes before the last ran with provenance. Else a pair that was not reached may only lack the
    * workgroup that had it in hand, and a state may be one that was yet to be added to others: nothing is said of them.
+   * Nor where values are corrected, which a matrix may do in ways that cannot be followed.
    */
   readonly certain: boolean;
   /** Pairs of traced queries, by state. */
@@ -72,7 +73,7 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
     range,
     cellQueries: cellSize(sizes.queries, side),
     cellKeys: cellSize(sizes.keys, side),
-    certain: whole.slice(0, -1).every(Boolean) && !provenance.overflowed,
+    certain: whole.slice(0, -1).every(Boolean) && !provenance.overflowed && mechanism.parts?.corrected !== true,
     totals: new Float64Array(Object.keys(cellStates).length),
     firstMissed: null,
     firstDoubled: null,
@@ -93,7 +94,8 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
     balance: balanceOf(context, provenance, sizes),
     complete,
   };
-  return { ...found, sentence: coverageSentence(found, context, provenance) };
+  const unknown = complete ? survey.totals[cellStates.untraced]! : 0;
+  return { ...found, sentence: coverageSentence({ ...found, unknown }, context, provenance) };
 }
 
 /** Pairs along one side of a cell: a power of two, as tiles are, so that no cell straddles the edge of one. */

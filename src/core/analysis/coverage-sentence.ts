@@ -24,17 +24,20 @@ function maskName(context: AnalysisContext, queries: number, keys: number): stri
   return opening ? 'the causal mask' : 'the mask';
 }
 
+/** A coverage to be put in words, with the pairs of a complete trace that could not be followed to their query. */
+type Found = Omit<Coverage, 'sentence'> & { readonly unknown: number };
+
 /** What became of the pairs, in one to three sentences: missed and doubled first, then by which way, then waste. */
 export function coverageSentence(
-  coverage: Omit<Coverage, 'sentence'>,
+  coverage: Found,
   context: AnalysisContext,
   { foreignProducts, overflowed }: ProvenanceRecorder,
 ): string {
-  const { totals, queries, keys, complete } = coverage;
+  const { totals, queries, keys, complete, unknown } = coverage;
   const mask = maskName(context, queries, keys);
   const place = complete ? mask : `${mask}, as far as it was traced,`;
   if (totals.required === 0) {
-    return complete && !overflowed
+    return complete && !overflowed && unknown === 0
       ? `No pair of ${mask} is asked for at this shape.`
       : 'No query was traced with the values it meets, so that nothing can be said of pairs.';
   }
@@ -50,7 +53,11 @@ export function coverageSentence(
   return sentences.join(' ');
 }
 
-function verdictOf({ totals, firstMissed, firstDoubled }: Omit<Coverage, 'sentence'>, place: string): string {
+function verdictOf({ totals, firstMissed, firstDoubled, unknown }: Found, place: string): string {
+  if (unknown > 0) {
+    const seen = `${counted(totals.required, 'pair', 'pairs')} of ${place} could be followed, and ${totals.required === 1 ? 'is' : 'are'} reached`;
+    return `${seen}; what became of ${counted(unknown, 'other', 'others')} after corrections cannot be told.`;
+  }
   if (!firstMissed && !firstDoubled) {
     const reached = `Every pair of ${place} is reached once`;
     if (totals.throughState === 0) return `${reached}.`;

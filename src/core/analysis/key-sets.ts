@@ -1,6 +1,9 @@
 /** What a set sums: products k vᵀ (a state), or keys alone (a denominator). */
 export type KeySetKind = 'state' | 'keySum';
 
+/** Kinds by their numbers in `KeySets.kinds`; a carried state is one that a matrix takes from one token to a later one. */
+const kindNumbers = { state: 1, keySum: 2, carriedState: 3 } as const;
+
 /** Keys [from, to) that a sum holds `times` times: value rows over all planes for a state, key rows for a sum of keys. */
 export interface KeyRun {
   readonly from: number;
@@ -24,13 +27,14 @@ export function slotOf(a: number, b: number, mask: number): number {
  * there were too many. A key that is in a sum twice stays told apart from one that is in it once.
  */
 export class KeySets {
-  /** First and last key row (exclusive) of each set, and whether it is a state (1) or a sum of keys (2). */
+  /** First and last key row (exclusive) of each set, and whether it is a state (1), a sum of keys (2) or a carried state (3). */
   from: Int32Array = new Int32Array(1024);
   to: Int32Array = new Int32Array(1024);
   kinds: Uint8Array = new Uint8Array(1024);
   private readonly runsOf: (readonly KeyRun[])[] = [[]];
   private readonly ids = new Map<string, number>();
   private readonly singles: Readonly<Record<KeySetKind, Int32Array>>;
+  private readonly carriedOf: number[] = [];
   private totalRuns = 0;
   private readonly memoA = new Int32Array(memoSize);
   private readonly memoB = new Int32Array(memoSize);
@@ -47,11 +51,20 @@ export class KeySets {
     return known === 0 ? (ids[row] = this.intern(kind, [{ from: row, to: row + 1, times: 1 }])) : known;
   }
 
-  /** The sum of two sets of one kind. Sums over the same operands repeat for every element of a state: they are kept. */
+  /** The set of the same keys as a state's that stands for a product of a matrix with it. */
+  carried(set: number): number {
+    if (this.kinds[set] === kindNumbers.carriedState) return set;
+    return (this.carriedOf[set] ??= this.intern('carriedState', this.runsOf[set]!));
+  }
+
+  /** The sum of two sets of one kind, or of a state and a carried one. Sums over the same operands repeat for every element of a state: they are kept. */
   sum(a: number, b: number): number {
     const slot = slotOf(a, b, memoSize - 1);
     if (this.memoA[slot] === a && this.memoB[slot] === b) return this.memoSum[slot]!;
-    const id = this.intern(this.kinds[a] === 1 ? 'state' : 'keySum', addRuns(this.runsOf[a]!, this.runsOf[b]!));
+    const id = this.intern(
+      this.kinds[a] === kindNumbers.keySum ? 'keySum' : 'state',
+      addRuns(this.runsOf[a]!, this.runsOf[b]!),
+    );
     this.memoA[slot] = a;
     this.memoB[slot] = b;
     this.memoSum[slot] = id;
@@ -68,7 +81,7 @@ export class KeySets {
     return this.runsOf.length > mostSets || this.totalRuns > mostRuns;
   }
 
-  private intern(kind: KeySetKind, runs: readonly KeyRun[]): number {
+  private intern(kind: keyof typeof kindNumbers, runs: readonly KeyRun[]): number {
     const name = kind + runs.map(({ from, to, times }) => `:${from},${to},${times}`).join('');
     const known = this.ids.get(name);
     if (known !== undefined) return known;
@@ -80,7 +93,7 @@ export class KeySets {
     this.ids.set(name, id);
     this.from[id] = runs[0]!.from;
     this.to[id] = runs[runs.length - 1]!.to;
-    this.kinds[id] = kind === 'state' ? 1 : 2;
+    this.kinds[id] = kindNumbers[kind];
     return id;
   }
 

@@ -40,7 +40,7 @@ export interface ProvenanceRecorder extends Provenance {
  */
 export function createProvenance(plan: Plan, mechanism: Mechanism): ProvenanceRecorder | null {
   const space = tagSpace(plan, mechanism);
-  return space === null ? null : new Recorder(space, isPacked(plan));
+  return space === null ? null : new Recorder(space, isPacked(plan), mechanism.parts?.corrected === true);
 }
 
 /**
@@ -78,6 +78,8 @@ function extend(tile: PairTile, row0: number, row1: number, key0: number, key1: 
  * The algebra of tags. Products: q · k is a score, a score times a value of its key its use, k · v (same row) the state
  * of one key, q times a state a visit of all its keys. Sums of states and of keys are their union.
  * Anything else that meets becomes `mixed`, which absorbs all; a factor of a score (a scale, a decay) changes nothing.
+ * Where values are corrected (`AttentionParts`), `mixed` and what is read of a state absorb no value and no state: a value
+ * less its prediction is the value, and a matrix times a state is that state, carried on.
  */
 class Recorder implements ProvenanceRecorder {
   readonly base: Int32Array;
@@ -117,6 +119,7 @@ class Recorder implements ProvenanceRecorder {
   constructor(
     readonly space: TagSpace,
     private readonly packed: boolean,
+    private readonly corrected: boolean,
   ) {
     this.base = space.base;
     this.sets = new KeySets(space.valueRows, space.keyRows);
@@ -149,7 +152,7 @@ class Recorder implements ProvenanceRecorder {
     const b = left < right ? right : left;
     if (a < this.qEnd) return this.multiplyQuery(a, b);
     if (a < this.kEnd) {
-      if (b < this.kEnd) return a;
+      if (b < this.kEnd) return this.rowOf[a] === this.rowOf[b] ? a : this.mixed;
       if (b < this.vEnd) return this.addToState(a, b);
       return b >= this.pairBase ? b : this.mixed;
     }
@@ -157,8 +160,15 @@ class Recorder implements ProvenanceRecorder {
       if (b < this.vEnd) return this.rowOf[a] === this.rowOf[b] ? a : this.mixed;
       return b >= this.pairBase ? this.use(a, b) : this.mixed;
     }
-    return a;
+    return this.corrected && a === this.mixed ? this.carry(b) : a;
   };
+
+  /** A matrix of which nothing is known, times something. */
+  private carry(tag: number): number {
+    if (tag < this.setBase || tag >= this.pairBase || this.sets.kinds[tag - this.setBase] === 2) return this.mixed;
+    const set = this.sets.carried(tag - this.setBase);
+    return set === 0 ? this.mixed : this.setBase + set;
+  }
 
   private multiplyQuery(a: number, b: number): number {
     if (b < this.qEnd) return a;
@@ -260,10 +270,21 @@ class Recorder implements ProvenanceRecorder {
     // pair it began with, and nothing but that pair's own value could take it for a weight.
     if (a >= this.pairBase) return a;
     if (b >= this.pairBase) return a === this.mixed ? a : b;
-    if (a === this.mixed || b === this.mixed) return this.mixed;
+    if (a === this.mixed || b === this.mixed)
+      return this.corrected ? this.correct(a === this.mixed ? b : a) : this.mixed;
     if (a < this.vEnd && b < this.vEnd && this.rowOf[a] === this.rowOf[b] && this.sameTensor(a, b)) return a;
     return this.joinSums(a, b);
   };
+
+  /** A value or a state to which something is added of which nothing is known. */
+  private correct(tag: number): number {
+    if (tag < this.setBase) return tag < this.kEnd ? this.mixed : tag;
+    return this.sets.kinds[tag - this.setBase] === 2 ? this.mixed : tag;
+  }
+
+  private isValue(tag: number): boolean {
+    return tag >= this.kEnd && tag < this.vEnd;
+  }
 
   private sameTensor(a: number, b: number): boolean {
     if (a < this.qEnd || b < this.qEnd) return a < this.qEnd && b < this.qEnd;
@@ -272,6 +293,7 @@ class Recorder implements ProvenanceRecorder {
 
   /** Keys of different rows, states, and what was there before the first token. */
   private joinSums(a: number, b: number): number {
+    if (this.corrected && (this.isValue(a) || this.isValue(b))) return this.isValue(a) ? a : b;
     const initialA = a >= this.vEnd && a < this.mixed;
     const initialB = b >= this.vEnd && b < this.mixed;
     if (initialA && initialB) return a;
@@ -280,7 +302,8 @@ class Recorder implements ProvenanceRecorder {
     if (setA < 0 || setB < 0) return this.mixed;
     if (initialA || initialB) return this.setBase + setA + setB;
     const { kinds } = this.sets;
-    if (kinds[setA] !== kinds[setB]) return this.mixed;
+    if (kinds[setA] === 3 && setA === setB) return a;
+    if ((kinds[setA] === 2) !== (kinds[setB] === 2) || (kinds[setA] === 3 && kinds[setB] === 3)) return this.mixed;
     const sum = this.sets.sum(setA, setB);
     if (sum === 0) return this.mixed;
     if (kinds[sum] === 1) this.addStates(this.sets.from[sum]!, this.sets.to[sum]!);

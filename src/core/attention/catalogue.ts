@@ -1,3 +1,4 @@
+import { deltaRule, gatedDeltaRule } from './delta-rule.js';
 import { gatedLinearAttention } from './gated-linear-attention.js';
 import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
@@ -16,6 +17,8 @@ export const mechanisms: readonly Mechanism[] = [
   linearAttention,
   lightningAttention,
   gatedLinearAttention,
+  deltaRule,
+  gatedDeltaRule,
   newtonSchulzIteration,
   polynomialFeatures,
   retention,

@@ -1,4 +1,5 @@
 import type { Arithmetic } from '../numerics/arithmetic.js';
+import { statesBackwards } from './checkpoints.js';
 import type { ReferenceTensor } from './mechanism.js';
 import { rowsOfGroups, spread } from './sampling.js';
 import type { Sizes } from './sizes.js';
@@ -288,38 +289,6 @@ interface HeadGradients {
   readonly dg: Float64Array | null;
 }
 
-/** Tokens between the states that are kept for the way back. */
-const checkpointTokens = 64;
-
-/**
- * The states of a head before each token, for one walk backwards: those at the start of every block of tokens are kept,
- * the others of a block calculated when the walk enters it.
- */
-function statesBackwards(problem: LinearProblem, head: LinearHead): (t: number) => Float64Array {
-  const { seqlen, headDim } = problem.sizes;
-  const state = head.s0.slice();
-  const sum = new Float64Array(headDim);
-  const kept: Float64Array[] = [];
-  for (let t = 0; t < seqlen; t++) {
-    if (t % checkpointTokens === 0) kept.push(state.slice());
-    absorb(problem, head, state, sum, t);
-  }
-  let first = seqlen;
-  let block: Float64Array[] = [];
-  return (t) => {
-    if (t < first) {
-      first = t - (t % checkpointTokens);
-      const running = kept[first / checkpointTokens]!;
-      block = [];
-      for (let at = first; at <= t; at++) {
-        block.push(running.slice());
-        absorb(problem, head, running, sum, at);
-      }
-    }
-    return block[t - first]!;
-  };
-}
-
 function backwardHead(problem: LinearProblem, head: LinearHead, cotangents: LinearCotangents): HeadGradients {
   const { math, sizes, causal, eps } = problem;
   const { seqlen, seqlenK, headDim, headDimV } = sizes;
@@ -345,7 +314,9 @@ function backwardHead(problem: LinearProblem, head: LinearHead, cotangents: Line
   const dz = cotangents.z.slice();
   const { decays } = head;
   const dg = decays === null ? null : new Float64Array(seqlen * headDim);
-  const stateBefore = decays === null ? null : statesBackwards(problem, head);
+  const sum = new Float64Array(headDim);
+  const stateBefore =
+    decays === null ? null : statesBackwards(head.s0, seqlen, (state, t) => absorb(problem, head, state, sum, t));
   const gather = (t: number): void => {
     for (let d = 0; d < headDim; d++) {
       math.addScaled(ds, d * headDimV, head.q[t * headDim + d]!, oHat, t * headDimV, headDimV);

@@ -149,6 +149,11 @@ export interface AttentionParts {
   readonly key: string;
   readonly value: string;
   readonly output: string;
+  /**
+   * True where the state learns what it got wrong of a value, not the value (delta rules): what is left of a value when
+   * something has been taken from it then still counts as the value of its key.
+   */
+  readonly corrected?: boolean;
 }
 
 /** A mechanism of the catalogue: one file in `core/attention` defines each. Shapes and options passed to it are complete. */

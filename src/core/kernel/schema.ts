@@ -90,7 +90,7 @@ export const frontMatterFields: readonly FieldSchema[] = [
     required: true,
     description: 'The attention mechanism this kernel computes. It fixes the tensors, the reference and the cost.',
     fallback: 'none: it must be given',
-    examples: ['softmax-attention', 'linear-attention', 'lightning-attention', 'gated-linear-attention'],
+    examples: ['softmax-attention', 'linear-attention', 'lightning-attention', 'gated-linear-attention', 'delta-rule'],
     value: names('mechanism'),
   },
   {

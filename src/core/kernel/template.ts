@@ -1,3 +1,5 @@
+import { deltaRuleTemplate } from './templates/delta-rule.js';
+import { gatedDeltaRuleTemplate } from './templates/gated-delta-rule.js';
 import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention.js';
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
@@ -13,6 +15,8 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['linear-attention', linearAttentionTemplate],
   ['lightning-attention', lightningAttentionTemplate],
   ['gated-linear-attention', gatedLinearAttentionTemplate],
+  ['delta-rule', deltaRuleTemplate],
+  ['gated-delta-rule', gatedDeltaRuleTemplate],
   ['newton-schulz', newtonSchulzTemplate],
   ['polynomial-features', polynomialFeaturesTemplate],
   ['retention', retentionTemplate],

@@ -347,3 +347,60 @@ describe('what cannot be followed', () => {
     expect(recorderOf(text, { batch: 1, heads: 4, seqlen: 16384, headDim: 4 })).not.toBeNull();
   });
 });
+
+describe('values that are corrected', () => {
+  const rule = (): Bench => bench('delta-rule', size, { tensors: ['q', 'k', 'v', 'beta', 's0'] });
+
+  it('a value less what a state predicts of it is that value, and its product with its key a state', () => {
+    const b = rule();
+    const { multiply, join } = b.recorder;
+    const predicted = multiply(b.word('k', 2, 0), b.word('s0', 0, 0));
+    const correction = join(b.word('v', 2, 1), predicted);
+    expect(correction).toBe(b.word('v', 2, 1));
+    const state = multiply(b.word('k', 2, 0), correction);
+    const first = multiply(b.word('k', 1, 0), b.word('v', 1, 0));
+    multiply(b.word('q', 2, 0), join(join(b.word('s0', 0, 1), first), state));
+    expect(throughOf(b)).toEqual([[2, [1, 2], 1]]);
+  });
+
+  it('a row that is solved by substitution stays the value it began with', () => {
+    const b = rule();
+    const { multiply, join } = b.recorder;
+    const overlap = multiply(b.word('k', 3, 0), b.word('k', 1, 0));
+    const solved = join(b.word('v', 3, 2), multiply(overlap, b.word('v', 1, 2)));
+    weigh(b, score(b, 4, 3), 3, 2);
+    multiply(score(b, 4, 3), solved);
+    expect([...b.recorder.used.row(4)]).toEqual([0, 0, 0, 3, 0]);
+  });
+
+  it('a matrix takes a state on without counting its keys again', () => {
+    const b = rule();
+    const { multiply, join } = b.recorder;
+    const matrix = multiply(b.word('k', 1, 0), b.word('k', 0, 0));
+    const state = multiply(b.word('k', 1, 1), b.word('v', 1, 0));
+    const carried = join(join(multiply(matrix, state), multiply(matrix, state)), multiply(matrix, state));
+    const next = join(carried, multiply(b.word('k', 2, 0), b.word('v', 2, 0)));
+    multiply(b.word('q', 3, 0), next);
+    expect(throughOf(b)).toEqual([[3, [1, 2], 1]]);
+  });
+
+  it('are none where the mechanism has none: a value with something added is mixed', () => {
+    const b = bench('softmax-attention', size);
+    const mixed = b.recorder.multiply(b.word('k', 1, 0), b.word('v', 0, 0));
+    expect(b.recorder.join(b.word('v', 2, 0), mixed)).toBe(mixed);
+  });
+});
+
+/** The visits of states: query row, keys and multiply-adds. */
+function throughOf({ recorder }: Bench): [number, number[], number][] {
+  const visits: [number, number[], number][] = [];
+  recorder.through.forEach((row, set, count) => {
+    const keys = recorder.sets
+      .runs(set)
+      .flatMap(({ from, to, times }) =>
+        Array.from({ length: (to - from) * times }, (_, at) => from + (at % (to - from))),
+      );
+    visits.push([row, keys, count]);
+  });
+  return visits;
+}

@@ -19,6 +19,8 @@ describe('the catalogue', () => {
       'linear-attention',
       'lightning-attention',
       'gated-linear-attention',
+      'delta-rule',
+      'gated-delta-rule',
       'newton-schulz',
       'polynomial-features',
       'retention',

@@ -59,6 +59,8 @@ const cases: readonly Case[] = [
     options: { gateKind: 'tau1' },
   },
   { name: 'retention with its norm', id: 'retention', shape: small, options: { eps: 0.01 } },
+  { name: 'delta', id: 'delta-rule', shape: small, options: { scale: 0.7 } },
+  { name: 'gated delta', id: 'gated-delta-rule', shape: small, options: { gateKind: 'tau1' } },
 ];
 
 /** Outputs of a forward pass by the names their cotangents have. */

@@ -1,0 +1,135 @@
+/*---
+mechanism: delta-rule
+direction: decode
+shape: { batch: 8, heads: 8, seqlen: 1, headDim: 64 }
+dtype: { q: f16, k: f16, v: f16, s0: f16, o: f16, s: f16 }
+passes:
+  - { entry: step, workgroups: [ceil(headDimV / 32), heads, batch] }
+---*/
+
+// The delta rule (Schlag, Irie and Schmidhuber 2021), decoding with f16 in memory: as decode.wgsl does it, for one new token
+// or the few of a draft. The state is asked for the value of the key, and learns beta_t of what it gets wrong:
+//
+//   u_t = β_t (v_t - k_t S)
+//   S ← S + k_tᵀ u_t
+//   o_t = scale · q_t S
+//
+// The state is all that costs: it is read once and written once, whatever the number of tokens, and stays in registers
+// between. Each value column of it is independent of the others, so a workgroup takes 32 of them. Invocation (x, y) of
+// the 8 × 16 owns the vec4 column x in the rows y, y+16, .. of the state, up to 128 rows; the 16 invocations of a column
+// add up their parts of k S, and then of q S, through workgroup memory. To go back to an earlier token, keep s0: s goes
+// elsewhere.
+//
+// Tokens and states are pairs of f16 in a u32, which needs no feature of the device and halves what is moved. Everything
+// is calculated in f32, and the state is rounded once a launch, not once a token.
+
+const LANES = 8u; // invocations side by side along value columns
+const ROWS = 16u; // invocations along headDim
+const OWNED = 8u; // rows of the state per invocation: headDim may be up to ROWS * OWNED = 128
+
+struct Params {
+  heads: u32,
+  seqlen: u32, // new tokens
+  head_dim: u32, // at most 128
+  head_dim_v: u32, // a multiple of 4
+  scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> q: array<u32>; // pairs of f16, [batch, heads, seqlen, headDim]
+@group(0) @binding(2) var<storage, read> k: array<u32>; // pairs of f16, [batch, heads, seqlen, headDim]
+@group(0) @binding(3) var<storage, read> v: array<vec2<u32>>; // 4 f16 each, [batch, heads, seqlen, headDimV]
+@group(0) @binding(4) var<storage, read> beta: array<f32>; // [batch, heads, seqlen]
+@group(0) @binding(5) var<storage, read> s0: array<vec2<u32>>; // 4 f16 each, [batch, heads, headDim, headDimV]
+@group(0) @binding(6) var<storage, read_write> o: array<vec2<u32>>; // 4 f16 each, [batch, heads, seqlen, headDimV]
+@group(0) @binding(7) var<storage, read_write> s: array<vec2<u32>>; // 4 f16 each, [batch, heads, headDim, headDimV]
+
+var<workgroup> known_parts: array<vec4<f32>, ROWS * LANES>; // of k S, [rows, columns]
+var<workgroup> output_parts: array<vec4<f32>, ROWS * LANES>; // of q S, [rows, columns]
+
+fn unpack(four: vec2<u32>) -> vec4<f32> {
+  return vec4(unpack2x16float(four.x), unpack2x16float(four.y));
+}
+
+fn pack(four: vec4<f32>) -> vec2<u32> {
+  return vec2(pack2x16float(four.xy), pack2x16float(four.zw));
+}
+
+// Number d of a row of q, and of k.
+fn query_at(row: u32, d: u32) -> f32 {
+  return unpack2x16float(q[(row * params.head_dim + d) / 2u])[d % 2u];
+}
+
+fn key_at(row: u32, d: u32) -> f32 {
+  return unpack2x16float(k[(row * params.head_dim + d) / 2u])[d % 2u];
+}
+
+@compute @workgroup_size(8, 16)
+fn step(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) lane: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let batch_head = group.z * params.heads + group.y;
+  let width_v = params.head_dim_v / 4u;
+  let column = group.x * LANES + lane.x;
+  let inside = column < width_v;
+
+  var state = array<vec4<f32>, OWNED>();
+  for (var n = 0u; n < OWNED; n++) {
+    let d = lane.y + ROWS * n;
+    if (inside && d < params.head_dim) {
+      state[n] = unpack(s0[(batch_head * params.head_dim + d) * width_v + column]);
+    }
+  }
+
+  for (var t = 0u; t < params.seqlen; t++) {
+    let row = batch_head * params.seqlen + t;
+    var value = vec4(0.0);
+    if (inside) {
+      value = unpack(v[row * width_v + column]);
+    }
+
+    // What the state knows of the key
+    var part = vec4(0.0);
+    for (var n = 0u; n < OWNED; n++) {
+      let d = lane.y + ROWS * n;
+      if (d < params.head_dim) {
+        part += key_at(row, d) * state[n];
+      }
+    }
+    known_parts[index] = part;
+    workgroupBarrier();
+    var known = vec4(0.0);
+    for (var y = 0u; y < ROWS; y++) {
+      known += known_parts[LANES * y + lane.x];
+    }
+
+    // What it learns, and what the query then reads
+    let correction = beta[row] * (value - known);
+    part = vec4(0.0);
+    for (var n = 0u; n < OWNED; n++) {
+      let d = lane.y + ROWS * n;
+      if (d < params.head_dim) {
+        state[n] += key_at(row, d) * correction;
+        part += query_at(row, d) * state[n];
+      }
+    }
+    output_parts[index] = part;
+    workgroupBarrier();
+    if (inside && lane.y == 0u) {
+      var sum = vec4(0.0);
+      for (var y = 0u; y < ROWS; y++) {
+        sum += output_parts[LANES * y + lane.x];
+      }
+      o[row * width_v + column] = pack(params.scale * sum);
+    }
+  }
+
+  for (var n = 0u; n < OWNED; n++) {
+    let d = lane.y + ROWS * n;
+    if (inside && d < params.head_dim) {
+      s[(batch_head * params.head_dim + d) * width_v + column] = pack(state[n]);
+    }
+  }
+}
