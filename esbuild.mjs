@@ -33,7 +33,7 @@ const bundles = [
   {
     entry: 'src/webview/main.ts',
     out: 'dist/webview.js',
-    kilobytes: 780,
+    kilobytes: 800,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
