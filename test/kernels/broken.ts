@@ -3,6 +3,7 @@ import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/
 import { lightning1, lightning2, lightningBackward, lightningDecode } from './broken/lightning.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
+import { favor } from './broken/performer.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
 import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
@@ -54,4 +55,5 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('state-space/decode-f16.wgsl', stateSpaceDecodeF16),
   ...inFile('rotary-embedding/rotate.wgsl', rotate),
   ...inFile('rotary-embedding/rotate-back.wgsl', rotateBack),
+  ...inFile('performer/favor.wgsl', favor),
 ];

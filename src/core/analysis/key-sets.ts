@@ -76,6 +76,11 @@ export class KeySets {
     return this.runsOf[id] ?? [];
   }
 
+  /** Whether a set is a sum of keys, and this key row is in it. */
+  has(id: number, row: number): boolean {
+    return this.kinds[id] === 2 && this.runs(id).some(({ from, to }) => row >= from && row < to);
+  }
+
   /** Whether sums were lost because there were too many different ones. */
   get overflowed(): boolean {
     return this.runsOf.length > mostSets || this.totalRuns > mostRuns;

@@ -294,6 +294,8 @@ class Recorder implements ProvenanceRecorder {
   /** Keys of different rows, states, and what was there before the first token. */
   private joinSums(a: number, b: number): number {
     if (this.corrected && (this.isValue(a) || this.isValue(b))) return this.isValue(a) ? a : b;
+    if (this.isShifted(a, b)) return a;
+    if (this.isShifted(b, a)) return b;
     const initialA = a >= this.vEnd && a < this.mixed;
     const initialB = b >= this.vEnd && b < this.mixed;
     if (initialA && initialB) return a;
@@ -308,6 +310,13 @@ class Recorder implements ProvenanceRecorder {
     if (sum === 0) return this.mixed;
     if (kinds[sum] === 1) this.addStates(this.sets.from[sum]!, this.sets.to[sum]!);
     return this.setBase + sum;
+  }
+
+  /** A key and a maximum or sum over keys that it is among: the key, less what keeps its exponential from overflowing. */
+  private isShifted(key: number, sum: number): boolean {
+    return (
+      key >= this.qEnd && key < this.kEnd && sum >= this.setBase && this.sets.has(sum - this.setBase, this.rowOf[key]!)
+    );
   }
 
   /** The set that a tag stands for in a sum; -1 for what makes no sum. */

@@ -4,6 +4,7 @@ import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
 import { newtonSchulzIteration } from './newton-schulz.js';
+import { performerAttention } from './performer-attention.js';
 import { polynomialFeatures } from './polynomial-features.js';
 import { retention } from './retention.js';
 import { rotaryEmbedding } from './rotary-embedding.js';
@@ -24,6 +25,7 @@ export const mechanisms: readonly Mechanism[] = [
   retention,
   stateSpaceDuality,
   rotaryEmbedding,
+  performerAttention,
 ];
 
 /** The mechanism of an id, or null where there is none. */

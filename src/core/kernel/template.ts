@@ -4,6 +4,7 @@ import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
 import { newtonSchulzTemplate } from './templates/newton-schulz.js';
+import { performerAttentionTemplate } from './templates/performer-attention.js';
 import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
 import { retentionTemplate } from './templates/retention.js';
 import { rotaryEmbeddingTemplate } from './templates/rotary-embedding.js';
@@ -22,6 +23,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['retention', retentionTemplate],
   ['state-space-duality', stateSpaceDualityTemplate],
   ['rotary-embedding', rotaryEmbeddingTemplate],
+  ['performer-attention', performerAttentionTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -149,7 +149,7 @@ describe('by which way, and what for nothing', () => {
     expect(totals).toMatchObject({ once: 5050, wasted: 0, throughState: 0 });
   });
 
-  for (const file of ['linear/right-product.wgsl', 'lightning/lightning2.wgsl']) {
+  for (const file of ['linear/right-product.wgsl', 'lightning/lightning2.wgsl', 'performer/favor.wgsl']) {
     it(`${file}: inside a chunk by the left product, earlier chunks through the state`, () => {
       const coverage = coverageOf(builtInText(file), { heads: 1, seqlen: 130, headDim: 8 });
       // Chunks of 64, 64 and 2 tokens.

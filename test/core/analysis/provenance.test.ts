@@ -256,6 +256,22 @@ describe('states', () => {
     expect(join(b.recorder.multiply(b.word('q', 4, 0), sum), score(b, 4, 0))).toBe(b.recorder.space.mixed);
   });
 
+  it('a key less the largest of the keys it is among is that key; one that is not among them is a sum with them', () => {
+    const { recorder, word } = bench(
+      'performer-attention',
+      { heads: 1, seqlen: 4, headDim: 4 },
+      { tensors: ['q', 'k', 'v', 'projection'] },
+    );
+    const { join } = recorder;
+    const k = (row: number): number => word('k', row, 0);
+    const largest = [0, 1, 2].map(k).reduce(join);
+    for (const row of [0, 1, 2]) {
+      expect(join(k(row), largest)).toBe(k(row));
+      expect(join(largest, k(row))).toBe(k(row));
+    }
+    expect(join(largest, k(3))).toBe([0, 1, 2, 3].map(k).reduce(join));
+  });
+
   it('a query and the state of another head make no visit', () => {
     const b = bench('linear-attention', size, linear);
     expect(visited(b, stateOf(b, [5, 6]))).toEqual([]);

@@ -61,6 +61,14 @@ const cases: readonly Case[] = [
   { name: 'retention with its norm', id: 'retention', shape: small, options: { eps: 0.01 } },
   { name: 'delta', id: 'delta-rule', shape: small, options: { scale: 0.7 } },
   { name: 'gated delta', id: 'gated-delta-rule', shape: small, options: { gateKind: 'tau1' } },
+  // Without eps the largest projections, which count as constants, cancel.
+  { name: 'performer', id: 'performer-attention', shape: { ...small, featureDim: 8 }, options: { eps: 0 } },
+  {
+    name: 'performer, not causal',
+    id: 'performer-attention',
+    shape: { ...small, seqlenK: 5, featureDim: 6 },
+    options: { eps: 0, causal: false },
+  },
 ];
 
 /** Outputs of a forward pass by the names their cotangents have. */

@@ -8,7 +8,7 @@ const weighedSum = `  for (var first = 0u; first < keys; first += TILE_N) {
     let key = first + lane;
     var weight = 0.0;
     if (key < keys) {
-      for (var d = 0u; d < params.head_dim; d++) {
+      for (var d = 0u; d < params.WIDTH; d++) {
         weight += PRODUCT;
       }
     }
@@ -24,8 +24,10 @@ const weighedSum = `  for (var first = 0u; first < keys; first += TILE_N) {
     workgroupBarrier();
   }`;
 
-/** The step over the keys with its three parts filled in. */
-export function weighKeys(parts: Readonly<Record<'PRODUCT' | 'WEIGHT' | 'ADD', string>>): string {
-  const text = weighedSum.replace(/\b(?:PRODUCT|WEIGHT|ADD)\b/g, (name) => parts[name as keyof typeof parts]);
+/** The step over the keys with its three parts filled in; `width` is the member of params that counts what a weight sums over. */
+export function weighKeys(parts: Readonly<Record<'PRODUCT' | 'WEIGHT' | 'ADD', string>>, width = 'head_dim'): string {
+  const text = weighedSum
+    .replace('WIDTH', width)
+    .replace(/\b(?:PRODUCT|WEIGHT|ADD)\b/g, (name) => parts[name as keyof typeof parts]);
   return text.replace(/^ *\n(?= *if \(column)/m, '');
 }
