@@ -20,14 +20,14 @@ const bundles = [
   {
     entry: 'src/extension/main.ts',
     out: 'dist/extension.cjs',
-    kilobytes: 450,
+    kilobytes: 480,
     options: { format: 'cjs', platform: 'node', target: 'node20', external: ['vscode'] },
   },
   {
     entry: 'src/extension/main.ts',
     // CommonJS, but named .js: VS Code's web host appends that to any other ending.
     out: 'dist/extension.web.js',
-    kilobytes: 432,
+    kilobytes: 462,
     options: { format: 'cjs', platform: 'browser', target: 'es2022', external: ['vscode'] },
   },
   {
@@ -46,7 +46,7 @@ const bundles = [
   {
     entry: 'src/cli/main.ts',
     out: 'dist/cli.js',
-    kilobytes: 470,
+    kilobytes: 490,
     options: { format: 'esm', platform: 'node', target: 'node20', external: ['webgpu'], banner: requireBanner() },
   },
   {
