@@ -164,10 +164,9 @@ fn solve(
   for (var i = 0u; i < 4u; i++) {
     let row = 4u * lane.y + i;
     if (row < length) {
-      let visible = columns <= vec4(row);
-      weights[(first_row + row) * (CHUNK / 4u) + lane.x] = select(vec4(0.0), scores[i], visible);
+      weights[(first_row + row) * (CHUNK / 4u) + lane.x] = select(vec4(0.0), scores[i], columns <= vec4(row));
+      rows[i] = select(vec4(0.0), beta_tile[row] * overlaps[i], columns < vec4(row));
     }
-    rows[i] = select(vec4(0.0), beta_tile[row] * overlaps[i], columns < vec4(row));
   }
   if (lane.x / 4u <= lane.y / 4u) {
     let by_column = transpose(rows);

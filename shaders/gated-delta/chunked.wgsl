@@ -207,9 +207,10 @@ fn solve(
     let row = first + i;
     let decay = decays(row, 4u * lane.x, first, between);
     if (row < length) {
-      weights[(first_row + row) * (CHUNK / 4u) + lane.x] = scores[i] * decay;
+      let weight = select(vec4(0.0), scores[i] * decay, columns <= vec4(row));
+      weights[(first_row + row) * (CHUNK / 4u) + lane.x] = weight;
+      rows[i] = select(vec4(0.0), beta_tile[row] * overlaps[i] * decay, columns < vec4(row));
     }
-    rows[i] = select(vec4(0.0), beta_tile[row] * overlaps[i] * decay, columns < vec4(row));
   }
   if (lane.x / 4u <= lane.y / 4u) {
     let by_column = transpose(rows);

@@ -51,8 +51,8 @@ export const deltaChunked: readonly Mistake[] = [
   ...chunked,
   {
     name: 'a query sees the key of the next token',
-    find: 'let visible = columns <= vec4(row);',
-    replace: 'let visible = columns <= vec4(row + 1u);',
+    find: 'scores[i], columns <= vec4(row));',
+    replace: 'scores[i], columns <= vec4(row + 1u));',
     caughtBy: 'two tokens',
     why: 'The mask ends at the token itself.',
   },
