@@ -41,6 +41,7 @@ export function createCommands(tools: CommandTools): Readonly<Record<string, Com
     'tilescope.benchmarkKernel': (uri) => startJob(tools, 'benchmark', uri),
     'tilescope.traceKernel': (uri, workgroups) => startJob(tools, 'trace', uri, workgroupsOf(workgroups)),
     'tilescope.checkHazards': (uri) => startJob(tools, 'hazards', uri),
+    'tilescope.checkConsistency': (uri) => startJob(tools, 'consistency', uri),
     'tilescope.showSchedule': (uri) => showTrace(tools, 'schedule', uri),
     'tilescope.showTraffic': (uri) => showTrace(tools, 'traffic', uri),
     'tilescope.traceInvocation': (uri, place) => startInvocation(tools, uri, place),
@@ -190,6 +191,7 @@ function tabFor(job: Job, shown: Tab): Tab | null {
       return shown === 'traffic' ? 'traffic' : 'schedule';
     case 'run':
     case 'hazards':
+    case 'consistency':
       return null;
   }
 }
@@ -271,5 +273,7 @@ function titleOf(job: Job, name: string): string {
       return l10n.t('Tracing {0}', name);
     case 'hazards':
       return l10n.t('Looking for hazards in {0}', name);
+    case 'consistency':
+      return l10n.t('Checking the consistency of {0}', name);
   }
 }

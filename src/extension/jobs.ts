@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
 import type {
   BenchmarkReport,
+  CaseOverride,
   CompareReport,
+  ConsistencyReport,
   HazardReport,
   KernelSource,
   LabFailure,
@@ -11,12 +13,14 @@ import type {
   TraceReport,
   TraceRequest,
 } from '../lab/contract.js';
+import type { Kernel } from '../core/kernel/model.js';
 import type { Job } from '../lab/panel.js';
 import type { Diagnostics } from './diagnostics.js';
 import { Timer } from './disposal.js';
 import type { Kernels } from './kernels.js';
 import { PageLostError, PageSilentError, type LabPanel } from './labPanel.js';
 import type { Results } from './results.js';
+import { siblingKernels } from './siblings.js';
 
 /** How long a page that was told to stop may take until it is loaded anew. */
 const stopGraceMs = 5_000;
@@ -28,7 +32,14 @@ export interface JobReports {
   readonly benchmark: BenchmarkReport;
   readonly trace: TraceReport;
   readonly hazards: HazardReport;
+  readonly consistency: ConsistencyReport;
 }
+
+/** The methods that do a job on the simulator where no GPU can. */
+const simulatedTwins: Partial<Readonly<Record<Job, 'compareSimulated' | 'consistencySimulated'>>> = {
+  compare: 'compareSimulated',
+  consistency: 'consistencySimulated',
+};
 
 /** The job that is running now. */
 export interface RunningJob {
@@ -98,8 +109,8 @@ export class Jobs implements vscode.Disposable {
     let outcome: Outcome<JobReports[K]>;
     try {
       await this.results.update(document.uri, { failed: null });
-      const source = { name: kernel.name, text: kernel.source };
-      outcome = await this.call(active, job, source, workgroups, kernel.features);
+      const siblings = job === 'consistency' ? await siblingKernels(document, kernel) : [];
+      outcome = await this.call(active, job, [kernel, ...siblings], workgroups);
       // A lab that was stopped by the watchdog reports that it was cancelled.
       if (!outcome.ok && active.timedOut) outcome = { ok: false, failure: this.failureOf(null, active) };
     } catch (error) {
@@ -126,15 +137,17 @@ export class Jobs implements vscode.Disposable {
   private async call<K extends Job>(
     active: ActiveJob,
     job: K,
-    kernel: KernelSource,
+    read: readonly Kernel[],
     workgroups: TraceRequest['workgroups'],
-    features: readonly string[],
   ): Promise<Outcome<JobReports[K]>> {
     const settings = vscode.workspace.getConfiguration('tilescope', active.uri);
     const timeoutMs = settings.get<number>('timeoutSeconds', 120) * 1000;
     const seed = settings.get<number>('compare.seed', 1);
     const subgroupSize = settings.get<number>('simulator.subgroupSize', 32);
-    const { override } = this.results.get(active.uri);
+    const chosen = this.results.get(active.uri).override;
+    const override = job === 'consistency' ? withoutTokens(chosen, read[0]!) : chosen;
+    const kernels = read.map(({ name, source }): KernelSource => ({ name, text: source }));
+    const features = new Set(read.flatMap((kernel) => kernel.features));
     const watchdog = new Timer(() => {
       active.timedOut = true;
       this.stop(active);
@@ -148,10 +161,12 @@ export class Jobs implements vscode.Disposable {
     try {
       const options = { signal: active.controller.signal, onProgress };
       const request = { workgroups, subgroupSize, scaling: true };
-      let answer: Outcome<JobReports[Job]> = await this.panel.call(job, { kernel, override, seed, request }, options);
-      if (job === 'compare' && lacksGpu(answer, features)) {
-        this.log.info(`compare ${active.uri.toString()}: no GPU that can run it, so the simulator does`);
-        answer = await this.panel.call('compareSimulated', { kernel, override, seed, subgroupSize }, options);
+      const params = { kernel: kernels[0]!, kernels, override, seed, request, subgroupSize };
+      let answer: Outcome<JobReports[Job]> = await this.panel.call(job, params, options);
+      const simulated = simulatedTwins[job];
+      if (simulated !== undefined && lacksGpu(answer, features)) {
+        this.log.info(`${job} ${active.uri.toString()}: no GPU that can run it, so the simulator does`);
+        answer = await this.panel.call(simulated, params, options);
       }
       // The contract gives each method its report.
       return answer as Outcome<JobReports[K]>;
@@ -224,9 +239,17 @@ export class Jobs implements vscode.Disposable {
 }
 
 /** True where there is no GPU to compare on, or one without a feature that the kernel needs. */
-function lacksGpu(answer: Outcome<JobReports[Job]>, features: readonly string[]): boolean {
+function lacksGpu(answer: Outcome<JobReports[Job]>, features: ReadonlySet<string>): boolean {
   if (!answer.ok) return answer.failure.kind === 'no-device';
   if (!('device' in answer.value)) return false;
   const { device } = answer.value;
-  return features.some((feature) => !device.features.includes(feature));
+  return [...features].some((feature) => !device.features.includes(feature));
+}
+
+/** An override without a number of tokens: how a sequence is cut is the check's own matter. */
+function withoutTokens(override: CaseOverride | null, { mechanism }: Kernel): CaseOverride | null {
+  if (override === null) return null;
+  const tokens = mechanism?.recurrence?.tokens ?? [];
+  const shape = Object.fromEntries(Object.entries(override.shape).filter(([name]) => !tokens.includes(name)));
+  return { ...override, shape };
 }

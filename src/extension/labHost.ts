@@ -25,6 +25,7 @@ const jobCommands: Readonly<Record<Job, string>> = {
   benchmark: 'tilescope.benchmarkKernel',
   trace: 'tilescope.traceKernel',
   hazards: 'tilescope.checkHazards',
+  consistency: 'tilescope.checkConsistency',
 };
 
 const pageCommands = {
@@ -138,6 +139,7 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
       benchmark: kept(record.benchmark, hash),
       trace: kept(record.trace, hash),
       hazards: kept(record.hazards, hash),
+      consistency: kept(record.consistency, hash),
       cursorLine: this.cursorLine(),
       failure: record.failed,
       device: this.knownDevice,

@@ -35,6 +35,7 @@ export function runningText(job: Job, progress: Progress | null, t: Translate): 
     benchmark: t('benchmarking…'),
     trace: t('tracing…'),
     hazards: t('looking for hazards…'),
+    consistency: t('checking consistency…'),
   }[job];
   const fraction = progress?.fraction ?? null;
   return fraction === null ? doing : `${doing} ${Math.round(100 * fraction)} %`;
@@ -71,9 +72,9 @@ function withRunner(text: string, report: CompareReport | null, t: Translate): s
   return report?.device.host === 'simulator' ? t('{0} · on the simulator, no GPU', text) : text;
 }
 
-/** The last job's failure, unless that was one of the simulator: it says nothing of what the kernel does on the GPU. */
+/** The last job's failure, unless it says nothing of the kernel alone on the GPU: the simulator's, or one of several kernels. */
 function failedOnGpu({ failed }: KernelRecord): KernelRecord['failed'] {
-  return failed === null || failed.job === 'trace' || failed.job === 'hazards' ? null : failed;
+  return failed === null || ['trace', 'hazards', 'consistency'].includes(failed.job) ? null : failed;
 }
 
 /** The last comparison, unless a benchmark of a newer source (which carries a passing one of its own) has overtaken it. */

@@ -3,6 +3,7 @@ import {
   type BenchmarkReport,
   type CaseOverride,
   type CompareReport,
+  type ConsistencyReport,
   type HazardReport,
   type LabFailure,
   type RunReport,
@@ -35,6 +36,7 @@ export interface KernelRecord {
   readonly benchmark: Stamped<BenchmarkReport> | null;
   readonly trace: Stamped<TraceReport> | null;
   readonly hazards: Stamped<HazardReport> | null;
+  readonly consistency: Stamped<ConsistencyReport> | null;
   /** Why the last job gave no result. Not kept across reloads. */
   readonly failed: FailedJob | null;
 }
@@ -49,6 +51,7 @@ export const emptyRecord: KernelRecord = {
   benchmark: null,
   trace: null,
   hazards: null,
+  consistency: null,
   failed: null,
 };
 
@@ -83,6 +86,7 @@ export function parseRecord(uri: string, text: string): KernelRecord | null {
     benchmark: isStamped(record.benchmark) ? record.benchmark : null,
     trace: isStamped(record.trace) ? record.trace : null,
     hazards: isStamped(record.hazards) ? record.hazards : null,
+    consistency: isStamped(record.consistency) ? record.consistency : null,
     failed: null,
   };
 }

@@ -4,6 +4,7 @@ import type {
   BenchmarkReport,
   CaseOverride,
   CompareReport,
+  ConsistencyReport,
   DeviceInfo,
   HazardReport,
   LabFailure,
@@ -13,7 +14,7 @@ import type {
 } from './contract.js';
 
 /** The jobs a user can start. */
-export type Job = 'run' | 'compare' | 'benchmark' | 'trace' | 'hazards';
+export type Job = 'run' | 'compare' | 'benchmark' | 'trace' | 'hazards' | 'consistency';
 
 /** The tabs of the Kernel Lab. */
 export type Tab = 'compare' | 'schedule' | 'traffic' | 'benchmark';
@@ -77,6 +78,7 @@ export interface PanelSnapshot {
   readonly benchmark: Kept<BenchmarkReport> | null;
   readonly trace: Kept<TraceReport> | null;
   readonly hazards: Kept<HazardReport> | null;
+  readonly consistency: Kept<ConsistencyReport> | null;
   /** Where the cursor stands in the kernel file (from 1), for lighting up what its line moves; null outside of it. */
   readonly cursorLine: number | null;
   /** Why the last job gave no result; cleared by the next one. */

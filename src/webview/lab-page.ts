@@ -6,6 +6,7 @@ import { benchmarkView } from './benchmark/benchmark-view.js';
 import { compareView } from './compare/compare-view.js';
 import { forKernel, tabs, type PageState } from './page-state.js';
 import { scheduleView } from './schedule/schedule-view.js';
+import { consistencyNote } from './shell/consistency-note.js';
 import { hazardNote } from './shell/hazard-note.js';
 import { header, jobButtons, progressLine } from './shell/header.js';
 import { announcement } from './shell/headline.js';
@@ -96,7 +97,8 @@ export class LabPage extends LitElement {
       </div>
       <main class="content">
         ${this.troubleNote()} ${notes(snapshot, this.actions)} ${runNote(snapshot)}
-        ${hazardNote(snapshot, this.actions)} ${snapshot.kernel ? this.results(snapshot) : noKernel(this.actions)}
+        ${hazardNote(snapshot, this.actions)} ${consistencyNote(snapshot)}
+        ${snapshot.kernel ? this.results(snapshot) : noKernel(this.actions)}
       </main>
       ${machineLine(snapshot)}
       <div class="hidden" role="status" aria-live="polite">${this.said}</div>

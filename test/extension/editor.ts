@@ -1,5 +1,5 @@
 import * as assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
@@ -26,9 +26,18 @@ export function removeFiles(): void {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Opens a text in the editor, as a new file of its own: no test sees the results or backups of another. */
-export async function openKernel(content: string): Promise<vscode.TextDocument> {
-  const path = join(folder, `kernel${++files}.wgsl`);
+/**
+ * Opens a text in the editor, as a new file in a folder of its own: no test sees the results or backups of another. Files
+ * that lie beside it are given by their names.
+ */
+export async function openKernel(
+  content: string,
+  beside: Readonly<Record<string, string>> = {},
+): Promise<vscode.TextDocument> {
+  const own = join(folder, String(++files));
+  mkdirSync(own);
+  for (const [name, text] of Object.entries(beside)) writeFileSync(join(own, name), text);
+  const path = join(own, `kernel${files}.wgsl`);
   writeFileSync(path, content);
   const document = await vscode.workspace.openTextDocument(vscode.Uri.file(path));
   await vscode.window.showTextDocument(document, vscode.ViewColumn.One);

@@ -1,6 +1,6 @@
 import * as assert from 'node:assert/strict';
 import * as vscode from 'vscode';
-import type { HazardReport, Outcome, TraceReport, ValuesReport } from '../../src/lab/contract.js';
+import type { ConsistencyReport, HazardReport, Outcome, TraceReport, ValuesReport } from '../../src/lab/contract.js';
 import { builtin, findings, lensLike, noFindings, openKernel, rangeOf, replace } from './editor.js';
 import { eventually, hostTest, type HostTest } from './runner.js';
 
@@ -119,6 +119,22 @@ export const simulatorTests: readonly HostTest[] = [
     assert.equal(finding && document.positionAt(finding.span.start).line, rangeOf(document, 'let mistake').start.line);
     const good = await openKernel(await smallFlash());
     assert.equal((await run<TraceReport>('tilescope.traceKernel', good)).exact, true);
+  }),
+  hostTest('a kernel that decodes is held to the others in its folder, and to itself where there is none', async () => {
+    const text = await builtin('lightning/decode.wgsl');
+    const small = text.replace(/shape: \{.*\}/, 'shape: { batch: 1, heads: 2, seqlen: 1, headDim: 16 }');
+    const beside = {
+      'prefill.wgsl': await builtin('lightning/lightning1.wgsl'),
+      'other.wgsl': await builtin('softmax/naive.wgsl'),
+    };
+    const right = await run<ConsistencyReport>('tilescope.checkConsistency', await openKernel(small, beside));
+    assert.equal(right.passed, true, right.sentence);
+    assert.match(right.checks[0]?.title ?? '', /^kernel\d+ token by token against prefill$/);
+    const undecayed = small.replace('decay * state[n] +', 'select(1.0, decay, t == 0u) * state[n] +');
+    const document = await openKernel(undecayed);
+    const wrong = await run<ConsistencyReport>('tilescope.checkConsistency', document);
+    assert.match(wrong.sentence, /^Inconsistent in 2 of 2 checks, first in ".* token by token, against one run"/);
+    await lensLike(document, /^not compared yet$/);
   }),
   hostTest('line notes are turned on and off by command', async () => {
     const document = await openKernel(await smallFlash());

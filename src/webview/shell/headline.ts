@@ -20,8 +20,8 @@ export function headline(snapshot: PanelSnapshot): Headline {
   if (kernel.problems.some((problem) => problem.severity === 'error')) {
     return { tone: 'wrong', icon: 'error', text: t('problems in the file'), stale: false };
   }
-  // A simulation that failed says nothing of what the kernel does on the GPU.
-  const onGpu = failure !== null && failure.job !== 'trace' && failure.job !== 'hazards';
+  // A simulation that failed says nothing of what the kernel does on the GPU, and a check of several nothing of this one.
+  const onGpu = failure !== null && !['trace', 'hazards', 'consistency'].includes(failure.job);
   if (onGpu && failure.failure.kind !== 'cancelled') {
     return { tone: 'wrong', icon: 'warning', text: t('no result'), stale: false };
   }
@@ -71,6 +71,8 @@ export function runningWords(job: Job): string {
       return t('tracing');
     case 'hazards':
       return t('looking for hazards');
+    case 'consistency':
+      return t('checking consistency');
   }
 }
 
@@ -84,6 +86,7 @@ export function announcement(before: PanelSnapshot | null, after: PanelSnapshot)
       benchmark: t('Benchmark started'),
       trace: t('Trace started'),
       hazards: t('Hazard check started'),
+      consistency: t('Consistency check started'),
     }[after.running];
   }
   if (!before.running || after.running) return null;
@@ -105,6 +108,8 @@ export function announcement(before: PanelSnapshot | null, after: PanelSnapshot)
       return after.trace && t('Trace finished: {0}', after.trace.report.sentence);
     case 'hazards':
       return after.hazards && t('Hazard check finished: {0}', after.hazards.report.sentence);
+    case 'consistency':
+      return after.consistency && t('Consistency check finished: {0}', after.consistency.report.sentence);
   }
 }
 
@@ -116,5 +121,6 @@ export function jobWord(job: Job): string {
     benchmark: t('Benchmark'),
     trace: t('Trace'),
     hazards: t('Check for hazards'),
+    consistency: t('Check consistency'),
   }[job];
 }

@@ -182,7 +182,7 @@ describe('the result lens', () => {
 
   it('keeps the verdict where a simulation failed, which says nothing of the kernel on the GPU', () => {
     const failure = { kind: 'timeout', message: 'A loop goes on for ever.', remedy: null, diagnostics: [] } as const;
-    for (const job of ['trace', 'hazards'] as const) {
+    for (const job of ['trace', 'hazards', 'consistency'] as const) {
       const record = { compare: compared('h1'), failed: { job, hash: 'h1', failure } };
       expect(text(record)).toMatch(/^✓ right/);
       expect(verdictOf({ ...emptyRecord, ...record }, 'h1')).toBe('right');

@@ -129,7 +129,11 @@ async function work(job: Job, kernel: KernelSource): Promise<void> {
   const options = { signal: stopping.signal };
   await window.harness.show({ running: job, failure: null });
   const request = { workgroups: 'sampled', subgroupSize: 32, scaling: true } as const;
-  const outcome: Outcome<object> = await channel.call(job, { kernel, override, seed: 1, request }, options);
+  const outcome: Outcome<object> = await channel.call(
+    job,
+    { kernel, kernels: [kernel], override, seed: 1, request },
+    options,
+  );
   await window.harness.show(
     outcome.ok
       ? { running: null, [job]: { report: outcome.value, at: Date.now(), stale: false } }

@@ -363,6 +363,7 @@ export const idle: PanelSnapshot = {
   benchmark: null,
   trace: null,
   hazards: null,
+  consistency: null,
   cursorLine: null,
   failure: null,
   device: gpu,
