@@ -104,7 +104,7 @@ function describe({
   if (throughState && holdsScores)
     return `Each workgroup of "${entry}" holds ${queryCount(queries)} and weighs values with scores that were formed before; everything earlier comes through the state.`;
   if (throughState)
-    return `Each workgroup of "${entry}" holds ${queryCount(queries)}, which meet their keys through the state.`;
+    return `Each workgroup of "${entry}" holds ${queryCount(queries)}, which ${queries === 1 ? 'meets its' : 'meet their'} keys through the state.`;
   if (summed === 0) return null;
   if (!readsKeys) return `"${entry}" adds up states over ${keyCount(summed)}.`;
   const pace = summedPerStep < summed ? `, ${summedPerStep} a step` : '';
