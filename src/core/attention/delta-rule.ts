@@ -198,6 +198,7 @@ function gatedBy(gateKind: string, { options }: GridCase): Options {
 }
 
 const decodeCases = decodeGrid({}, [
+  { name: 'eight tokens, a head of 48', shape: { heads: 2, seqlen: 8, headDim: 48 }, options: {} },
   { name: 'a scale of 2', shape: { heads: 2, seqlen: 2, headDim: 16 }, options: { scale: 2 } },
 ]);
 
