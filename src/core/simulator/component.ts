@@ -6,6 +6,13 @@ export interface Range {
   readonly high: number;
 }
 
+/** The tag of a product, which may be made together with that of the sum it goes into. */
+export interface PendingTag {
+  readonly factors: readonly [string, string];
+  /** Takes back the line that makes the tag by itself. */
+  readonly withdraw: () => void;
+}
+
 /**
  * One scalar of a value in the generated JavaScript. Integers are int32 whatever their type (a u32 is made unsigned
  * only where the sign matters), floats are doubles that hold a value of their own format, booleans are booleans. A
@@ -24,13 +31,15 @@ export interface Component {
   readonly range: Range | null;
   /** Name of the tag of its provenance; `0` where it has none. */
   readonly tag: string;
+  /** Of a product of tagged values whose tag nobody has asked for yet, else null. */
+  readonly pending: PendingTag | null;
   /** Name of the exact value of an integer that may have wrapped round, where that is watched, else null. */
   readonly exact: string | null;
 }
 
 export type Components = readonly Component[];
 
-const plain = { product: null, range: null, tag: '0', exact: null } as const;
+const plain = { product: null, range: null, tag: '0', pending: null, exact: null } as const;
 
 /** A component that is an expression. */
 export function computed(code: string): Component {

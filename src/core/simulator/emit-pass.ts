@@ -14,7 +14,7 @@ import { logMark, Writer } from './writer.js';
 /** Names of the environment that every text takes apart; `createEnvironment` makes them. */
 const names =
   'S, B, LS, LA, R, RM, RT, RE, X, XT, XM, SF, SI, SM, ST, HT, SG, memory, emptyLog, nextPhase, endless, outside, overflowed, ' +
-  'happened, recorded, join, multiply, storageTagged, workgroupTagged, f16, f16bits, f32bits, bitsf32, toI32, ' +
+  'happened, recorded, join, multiply, accumulate, storageTagged, workgroupTagged, f16, f16bits, f32bits, bitsf32, toI32, ' +
   'toU32, roundEven, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
 
 /** The JavaScript of one pass: a function of the environment that returns the entry function. */

@@ -194,11 +194,20 @@ function environmentOf(machine: Machine): object {
 
 const numericEnvironment = { ...numerics, HT: numerics.halfTable };
 
+/** The tag of a sum to which a product is added of which at least one factor has a tag. */
+function accumulation({ join, multiply }: Provenance): (sum: number, a: number, b: number) => number {
+  return (sum, a, b) => {
+    const product = a === 0 ? b : b === 0 ? a : multiply(a, b);
+    return sum === product || product === 0 ? sum : sum === 0 ? product : join(sum, product);
+  };
+}
+
 /** Joins and products of tags, and what is told about stores of tagged values. */
 function tagEnvironment({ provenance, tagged }: Machine): object {
   return {
     join: provenance?.join,
     multiply: provenance?.multiply,
+    accumulate: provenance === null ? null : accumulation(provenance),
     workgroupTagged: tagged,
     storageTagged: tagged,
   };

@@ -86,10 +86,18 @@ export class Writer {
     return name;
   }
 
+  /** A temporary that can be taken back as long as no other line uses it. */
+  withdrawable(code: string): { readonly name: string; readonly withdraw: () => void } {
+    const { lines } = this;
+    const name = this.temporary(code);
+    const at = lines.length - 1;
+    return { name, withdraw: () => void (lines[at] = '') };
+  }
+
   /** The component under a name of its own that later assignments do not change. */
   keep(component: Component): Component {
     if (component.atomic && component.stable) return component;
-    return { ...component, code: this.temporary(component.code), atomic: true, stable: true };
+    return { ...component, code: this.temporary(component.code), atomic: true, stable: true, pending: null };
   }
 
   /** The component in a form that may be repeated within the statement. */
