@@ -1,3 +1,4 @@
+import { cosformerChunked, cosformerDecode } from './broken/cosformer.js';
 import { deltaChunked, deltaDecode, gatedDeltaChunked, gatedDeltaDecode } from './broken/delta.js';
 import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/gated-linear.js';
 import { lightning1, lightning2, lightningBackward, lightningDecode } from './broken/lightning.js';
@@ -56,4 +57,6 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('rotary-embedding/rotate.wgsl', rotate),
   ...inFile('rotary-embedding/rotate-back.wgsl', rotateBack),
   ...inFile('performer/favor.wgsl', favor),
+  ...inFile('cosformer/chunked.wgsl', cosformerChunked),
+  ...inFile('cosformer/decode.wgsl', cosformerDecode),
 ];

@@ -80,7 +80,7 @@ export function tagSpace(plan: Plan, mechanism: Mechanism): TagSpace | null {
   const pairBase = end + 1 + mostSets + 1;
   const keyBits = Math.ceil(Math.log2(sizes.keys));
   if (pairBase + queryRows * 2 ** keyBits > mostTags) return null;
-  const words = wordTables(parts, end, sizes.keys);
+  const words = wordTables(parts, end, sizes);
   if (words === null) return null;
   return {
     tensors,
@@ -119,7 +119,7 @@ function followedTensors({ recurrence }: Mechanism, { query, key, value }: Atten
 function wordTables(
   parts: readonly Part[],
   end: number,
-  keys: number,
+  { keys, valuePlanes }: PairSizes,
 ): Pick<TagSpace, 'rowOf' | 'columnOf' | 'perWord'> | null {
   const rowOf = new Int32Array(end).fill(-1);
   const columnOf = new Int32Array(end);
@@ -128,8 +128,9 @@ function wordTables(
     if (buffer.content.kind !== 'tensor') continue;
     const places = wordPlaces(buffer.content.view, buffer.byteLength);
     if (places.straddles) return null;
-    const { rows } = places.shape;
-    rowOf.set(isState ? places.rows.map((row) => Math.floor(row / rows) * keys) : places.rows, start);
+    // Of a state, all that stands after batch and heads belongs to one plane of values.
+    const perPlane = (places.shape.planes * places.shape.rows) / valuePlanes;
+    rowOf.set(isState ? places.rows.map((row) => Math.floor(row / perPlane) * keys) : places.rows, start);
     columnOf.set(places.columns, start);
     perWord.fill(places.perWord, start, start + places.rows.length);
   }

@@ -1,3 +1,4 @@
+import { cosformerAttention } from './cosformer-attention.js';
 import { deltaRule, gatedDeltaRule } from './delta-rule.js';
 import { gatedLinearAttention } from './gated-linear-attention.js';
 import { lightningAttention } from './lightning-attention.js';
@@ -26,6 +27,7 @@ export const mechanisms: readonly Mechanism[] = [
   stateSpaceDuality,
   rotaryEmbedding,
   performerAttention,
+  cosformerAttention,
 ];
 
 /** The mechanism of an id, or null where there is none. */

@@ -24,12 +24,16 @@ export interface LinearHead {
   readonly decays: Float64Array | null;
 }
 
-/** What all heads of a case share. `eps` is null where the output is not divided by anything. */
+/**
+ * What all heads of a case share. `eps` is null where the output is not divided by anything; it is added to the divisor,
+ * or with `clamp` the least it may be.
+ */
 export interface LinearProblem {
   readonly math: Arithmetic;
   readonly sizes: Sizes;
   readonly causal: boolean;
   readonly eps: number | null;
+  readonly clamp?: boolean;
   /** The head at an index over batch and heads. */
   readonly head: (index: number) => LinearHead;
 }
@@ -64,7 +68,7 @@ function absorb(problem: LinearProblem, head: LinearHead, s: Float64Array, z: Fl
 
 /** Writes o_t into o[at..at + headDimV) from the state and returns what it was divided by. */
 function readOut(
-  { math, sizes, eps }: LinearProblem,
+  { math, sizes, eps, clamp }: LinearProblem,
   head: LinearHead,
   s: Float64Array,
   z: Float64Array,
@@ -77,7 +81,8 @@ function readOut(
     math.addScaled(o, at, head.q[t * headDim + d]!, s, d * headDimV, headDimV);
   }
   if (eps === null) return 1;
-  const denominator = math.round(math.dot(head.q, t * headDim, z, 0, headDim) + eps);
+  const sum = math.dot(head.q, t * headDim, z, 0, headDim);
+  const denominator = clamp === true ? Math.max(sum, eps) : math.round(sum + eps);
   for (let column = 0; column < headDimV; column++) o[at + column] = math.round(o[at + column]! / denominator);
   return denominator;
 }
@@ -174,7 +179,7 @@ function rememberLast(headAt: (index: number) => LinearHead): (index: number) =>
 }
 
 function leftProductRow(problem: LinearProblem, head: LinearHead, t: number, o: Float64Array, at: number): void {
-  const { math, sizes, causal, eps } = problem;
+  const { math, sizes, causal, eps, clamp } = problem;
   const { seqlenK, headDim, headDimV } = sizes;
   // The query as key j meets it: decayed by every step from j to its own.
   const q = head.q.slice(t * headDim, (t + 1) * headDim);
@@ -192,7 +197,7 @@ function leftProductRow(problem: LinearProblem, head: LinearHead, t: number, o: 
   for (let d = 0; d < headDim; d++) math.addScaled(o, at, q[d]!, head.s0, d * headDimV, headDimV);
   if (eps === null) return;
   denominator = math.round(denominator + math.dot(q, 0, head.z0, 0, headDim));
-  denominator = math.round(denominator + eps);
+  denominator = clamp === true ? Math.max(denominator, eps) : math.round(denominator + eps);
   for (let column = 0; column < headDimV; column++) o[at + column] = math.round(o[at + column]! / denominator);
 }
 
@@ -290,7 +295,7 @@ interface HeadGradients {
 }
 
 function backwardHead(problem: LinearProblem, head: LinearHead, cotangents: LinearCotangents): HeadGradients {
-  const { math, sizes, causal, eps } = problem;
+  const { math, sizes, causal, eps, clamp } = problem;
   const { seqlen, seqlenK, headDim, headDimV } = sizes;
   const dq = new Float64Array(seqlen * headDim);
   const dk = new Float64Array(seqlenK * headDim);
@@ -303,7 +308,8 @@ function backwardHead(problem: LinearProblem, head: LinearHead, cotangents: Line
     o.fill(0);
     const denominator = readOut(problem, head, s, z, t, o, 0);
     for (let c = 0; c < headDimV; c++) oHat[at + c] = math.round(cotangents.o[at + c]! / denominator);
-    delta[t] = eps === null ? 0 : -math.dot(oHat, at, o, 0, headDimV);
+    const constant = eps === null || (clamp === true && denominator <= eps);
+    delta[t] = constant ? 0 : -math.dot(oHat, at, o, 0, headDimV);
     for (let d = 0; d < headDim; d++) {
       const direct = math.dot(s, d * headDimV, oHat, at, headDimV);
       const value = math.round(direct + math.round(delta[t] * z[d]!));

@@ -114,6 +114,8 @@ export interface GoldenOperation {
   readonly options: (params: Readonly<Record<string, unknown>>) => Options;
   /** Golden name → tensor of the mechanism, where it differs by more than the case of a state's S. */
   readonly names?: Readonly<Record<string, string>>;
+  /** Inputs the files leave out because the shape says what they are (tables), by tensor name. */
+  readonly inputs?: (shape: Shape) => Inputs;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { cosformerAttentionTemplate } from './templates/cosformer-attention.js';
 import { deltaRuleTemplate } from './templates/delta-rule.js';
 import { gatedDeltaRuleTemplate } from './templates/gated-delta-rule.js';
 import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention.js';
@@ -24,6 +25,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['state-space-duality', stateSpaceDualityTemplate],
   ['rotary-embedding', rotaryEmbeddingTemplate],
   ['performer-attention', performerAttentionTemplate],
+  ['cosformer-attention', cosformerAttentionTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -149,19 +149,25 @@ describe('by which way, and what for nothing', () => {
     expect(totals).toMatchObject({ once: 5050, wasted: 0, throughState: 0 });
   });
 
-  for (const file of ['linear/right-product.wgsl', 'lightning/lightning2.wgsl', 'performer/favor.wgsl']) {
+  for (const file of [
+    'linear/right-product.wgsl',
+    'lightning/lightning2.wgsl',
+    'performer/favor.wgsl',
+    'cosformer/chunked.wgsl',
+  ]) {
     it(`${file}: inside a chunk by the left product, earlier chunks through the state`, () => {
-      const coverage = coverageOf(builtInText(file), { heads: 1, seqlen: 130, headDim: 8 });
-      // Chunks of 64, 64 and 2 tokens.
+      const coverage = coverageOf(builtInText(file), { heads: 2, seqlen: 130, headDim: 8 });
+      // Chunks of 64, 64 and 2 tokens in each of two heads.
       expect(coverage.totals).toEqual({
-        required: 8515,
-        once: 2080 + 2080 + 3,
-        throughState: 64 * 64 + 2 * 128,
-        wasted: 2016 + 2016 + 1,
+        required: 2 * 8515,
+        once: 2 * (2080 + 2080 + 3),
+        throughState: 2 * (64 * 64 + 2 * 128),
+        wasted: 2 * (2016 + 2016 + 1),
         doubled: 0,
         missed: 0,
       });
       expect(coverage.sentence).toContain('49 % by the left product, 51 % through the state.');
+      expect(coverage.sentence).not.toContain('another head');
       const cells = fromBase64(coverage.planes[0]!.cells)!;
       expect([coverage.cellQueries, coverage.cellKeys, cells.length]).toEqual([1, 1, 130 * 130]);
       const cell = (query: number, key: number): number => cells[query * 130 + key]!;

@@ -27,6 +27,7 @@ describe('the catalogue', () => {
       'state-space-duality',
       'rotary-embedding',
       'performer-attention',
+      'cosformer-attention',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();

@@ -69,6 +69,13 @@ const cases: readonly Case[] = [
     shape: { ...small, seqlenK: 5, featureDim: 6 },
     options: { eps: 0, causal: false },
   },
+  { name: 'cosformer', id: 'cosformer-attention', shape: { ...small, maxSeqlen: 12 }, options: { offset: 3 } },
+  {
+    name: 'cosformer, not causal, some divisors raised',
+    id: 'cosformer-attention',
+    shape: { ...small, seqlenK: 9 },
+    options: { causal: false, eps: 2.5 },
+  },
 ];
 
 /** Outputs of a forward pass by the names their cotangents have. */
