@@ -20,10 +20,13 @@ export function kernelSkeleton(mechanism: Mechanism): string {
     }),
   ];
   const outputs = tensors.filter((tensor) => tensor.role === 'output');
+  const axes = axesOf(outputs[0]);
+  const [first] = axes;
+  const workgroups = axes.map(({ dimension }, at) => (at === 0 ? `ceil(${dimension} / ${workgroupSize})` : dimension));
   return `/*---
 mechanism: ${mechanism.id}
 passes:
-  - { entry: forward, workgroups: [ceil(seqlen / ${workgroupSize}), heads, batch] }
+  - { entry: forward, workgroups: [${workgroups.join(', ')}] }
 ---*/
 
 // ${mechanism.title}: ${mechanism.summary}
@@ -37,17 +40,46 @@ ${tensors.map(bindingOf).join('\n')}
 
 @compute @workgroup_size(${workgroupSize})
 fn forward(@builtin(global_invocation_id) id: vec3u) {
-  let token = id.x;
-  let head = id.y;
-  let batch = id.z;
-  if (token >= params.seqlen) {
+${axes.map(({ index, component }) => `  let ${index} = id.${component};`).join('\n')}
+  if (${first!.index} >= params.${first!.member}) {
     return;
   }
-  let row = (batch * params.heads + head) * params.seqlen + token;
+  let row = ${rowOf(axes)};
   // The mathematics goes here. As it stands, every row is zero.
 ${outputs.map((tensor) => zeroRow(tensor)).join('\n')}
 }
 `;
+}
+
+/** A dimension that the invocations are spread along: the axis, and what its index and its parameter are called. */
+interface Axis {
+  readonly dimension: string;
+  readonly component: 'x' | 'y' | 'z';
+  readonly index: string;
+  readonly member: string;
+}
+
+const indexNames: Readonly<Record<string, string>> = { seqlen: 'token', heads: 'head', batch: 'batch' };
+
+/** The dimensions of an output but the last, the innermost first: one invocation has one row of it. */
+function axesOf(output: TensorSpec | undefined): readonly Axis[] {
+  const dimensions = (output?.dims ?? ['batch', 'heads', 'seqlen', '']).slice(0, -1).reverse();
+  return (['x', 'y', 'z'] as const).slice(0, dimensions.length).map((component, at) => {
+    const dimension = dimensions[at]!;
+    const member = snakeCase(dimension);
+    return { dimension, component, index: indexNames[dimension] ?? `${member}_index`, member };
+  });
+}
+
+/** The number of the row, counted through all dimensions but the last. */
+function rowOf(axes: readonly Axis[]): string {
+  return axes
+    .toReversed()
+    .reduce(
+      (row, { index, member }) =>
+        row === '' ? index : `${row.includes(' ') ? `(${row})` : row} * params.${member} + ${index}`,
+      '',
+    );
 }
 
 /** `headDimV` as kernels name it in their parameters: `head_dim_v`. */
