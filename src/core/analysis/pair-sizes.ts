@@ -16,7 +16,7 @@ interface Planes {
 export interface PairSizes {
   readonly queries: number;
   readonly keys: number;
-  /** Width of a row of queries and keys, and of values. */
+  /** Numbers of a query that meet a state, which is its width unless features change that; and the width of values. */
   readonly headDim: number;
   readonly headDimV: number;
   readonly heads: number;
@@ -49,7 +49,7 @@ export function pairSizes(mechanism: Mechanism, shape: Shape): PairSizes | null 
   return {
     queries: query.rows,
     keys: key.rows,
-    headDim: query.width,
+    headDim: parts.featureDim?.(shape) ?? query.width,
     headDimV: value.width,
     heads,
     planes: query.batch * heads,

@@ -313,7 +313,7 @@ export const cosformerAttention: Mechanism = {
   },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape, options) => prefixRanges(shape, switchOption(options, 'causal')),
-  parts: attentionParts,
+  parts: { ...attentionParts, featureDim: ({ headDim = 1, waves = 2 }) => waves * headDim },
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);
     if (problem !== null) return problem;

@@ -156,6 +156,8 @@ export interface AttentionParts {
    * something has been taken from it then still counts as the value of its key.
    */
   readonly corrected?: boolean;
+  /** Numbers of a query that meet a state, where features make more (or fewer) of them than it has; else its width. */
+  readonly featureDim?: (shape: Shape) => number;
 }
 
 /** A mechanism of the catalogue: one file in `core/attention` defines each. Shapes and options passed to it are complete. */

@@ -388,7 +388,7 @@ export const performerAttention: Mechanism = {
   },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
   visibleKeys: (shape, options) => prefixRanges(shape, switchOption(options, 'causal')),
-  parts: attentionParts,
+  parts: { ...attentionParts, featureDim: ({ featureDim = 1 }) => featureDim },
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);
     if (problem !== null) return problem;
