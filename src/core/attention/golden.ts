@@ -112,7 +112,10 @@ export function compareWithGolden(golden: GoldenCase): readonly GoldenDifference
   }));
 }
 
-/** Largest |a - b| over max(RMS(b), 1e-5), so that rounding alone is no difference where b is zero; infinite where sizes or infinities differ. */
+/**
+ * Largest |a - b| over max(RMS(b), 1e-5), so that rounding alone is no difference where b is zero; infinite where sizes or
+ * infinities differ.
+ */
 function relativeDifference(actual: ArrayLike<number>, expected: Float64Array): number {
   if (actual.length !== expected.length) return Infinity;
   let largest = 0;
