@@ -9,6 +9,7 @@ import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
 import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
 import { rotate, rotateBack } from './broken/rotary-embedding.js';
+import { s4Chunked, s4Decode } from './broken/s4.js';
 import { flash, naive, softmaxBackward } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 
@@ -59,4 +60,6 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('performer/favor.wgsl', favor),
   ...inFile('cosformer/chunked.wgsl', cosformerChunked),
   ...inFile('cosformer/decode.wgsl', cosformerDecode),
+  ...inFile('s4/chunked.wgsl', s4Chunked),
+  ...inFile('s4/decode.wgsl', s4Decode),
 ];

@@ -10,6 +10,7 @@ import { polynomialFeatures } from './polynomial-features.js';
 import { retention } from './retention.js';
 import { rotaryEmbedding } from './rotary-embedding.js';
 import { elementCount, tensorDims } from './sizes.js';
+import { s4 } from './s4.js';
 import { softmaxAttention } from './softmax-attention.js';
 import { stateSpaceDuality } from './state-space-duality.js';
 
@@ -28,6 +29,7 @@ export const mechanisms: readonly Mechanism[] = [
   rotaryEmbedding,
   performerAttention,
   cosformerAttention,
+  s4,
 ];
 
 /** The mechanism of an id, or null where there is none. */

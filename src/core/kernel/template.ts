@@ -9,6 +9,7 @@ import { performerAttentionTemplate } from './templates/performer-attention.js';
 import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
 import { retentionTemplate } from './templates/retention.js';
 import { rotaryEmbeddingTemplate } from './templates/rotary-embedding.js';
+import { s4Template } from './templates/s4.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
 import { stateSpaceDualityTemplate } from './templates/state-space-duality.js';
 
@@ -26,6 +27,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['rotary-embedding', rotaryEmbeddingTemplate],
   ['performer-attention', performerAttentionTemplate],
   ['cosformer-attention', cosformerAttentionTemplate],
+  ['s4', s4Template],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -28,6 +28,7 @@ describe('the catalogue', () => {
       'rotary-embedding',
       'performer-attention',
       'cosformer-attention',
+      's4',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
