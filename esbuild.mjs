@@ -20,39 +20,39 @@ const bundles = [
   {
     entry: 'src/extension/main.ts',
     out: 'dist/extension.cjs',
-    kilobytes: 480,
+    kilobytes: 520,
     options: { format: 'cjs', platform: 'node', target: 'node20', external: ['vscode'] },
   },
   {
     entry: 'src/extension/main.ts',
     // CommonJS, but named .js: VS Code's web host appends that to any other ending.
     out: 'dist/extension.web.js',
-    kilobytes: 462,
+    kilobytes: 500,
     options: { format: 'cjs', platform: 'browser', target: 'es2022', external: ['vscode'] },
   },
   {
     entry: 'src/webview/main.ts',
     out: 'dist/webview.js',
-    kilobytes: 800,
+    kilobytes: 860,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
     // The page fetches it as text and starts workers from it.
     entry: 'src/worker/main.ts',
     out: 'dist/simulator.js',
-    kilobytes: 720,
+    kilobytes: 780,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
     entry: 'src/cli/main.ts',
     out: 'dist/cli.js',
-    kilobytes: 490,
+    kilobytes: 530,
     options: { format: 'esm', platform: 'node', target: 'node20', external: ['webgpu'], banner: requireBanner() },
   },
   {
     entry: 'src/native/main.ts',
     out: 'dist/native.js',
-    kilobytes: 780,
+    kilobytes: 840,
     options: { format: 'esm', platform: 'node', target: 'node20', external: ['webgpu'], banner: requireBanner() },
   },
   {

@@ -1,7 +1,7 @@
 import { cosformerChunked, cosformerDecode } from './broken/cosformer.js';
 import { deltaChunked, deltaDecode, gatedDeltaChunked, gatedDeltaDecode } from './broken/delta.js';
 import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/gated-linear.js';
-import { lightning1, lightning2, lightningBackward, lightningDecode } from './broken/lightning.js';
+import { lightning1, lightning2, lightning2Loop, lightningBackward, lightningDecode } from './broken/lightning.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { favor } from './broken/performer.js';
@@ -34,6 +34,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('linear/decode-f16.wgsl', linearDecodeF16),
   ...inFile('lightning/lightning1.wgsl', lightning1),
   ...inFile('lightning/lightning2.wgsl', lightning2),
+  ...inFile('lightning/lightning2-loop.wgsl', lightning2Loop),
   ...inFile('lightning/backward.wgsl', lightningBackward),
   ...inFile('lightning/decode.wgsl', lightningDecode),
   ...inFile('gated-linear/chunked.wgsl', gatedChunked),

@@ -232,3 +232,36 @@ export const lightningDecode: readonly Mistake[] = [
     why: 'The state after a token has decayed by it.',
   },
 ];
+
+/** Mistakes in lightning/lightning2-loop.wgsl. */
+export const lightning2Loop: readonly Mistake[] = [
+  {
+    name: 'the state decays by a whole chunk at the tail too',
+    find: 'var sum = exp2(-rate * f32(length)) * state[at];',
+    replace: 'var sum = exp2(-rate * f32(CHUNK)) * state[at];',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'The last chunk has b tokens: S decays by λ^b.',
+  },
+  {
+    name: 'the first row of a chunk does not decay the state',
+    find: 'var sum = exp2(-rate * f32(r + 1u)) * inter[half];',
+    replace: 'var sum = exp2(-rate * f32(r)) * inter[half];',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'Λ begins at λ^1, as Algorithm 1 of the paper has it, not at λ^0 as its equation 9.',
+  },
+  {
+    name: 'the state that is handed on decays once more',
+    find: 'let key = exp2(-rate * f32(length - 1u - r))',
+    replace: 'let key = exp2(-rate * f32(length - r))',
+    caughtBy: 'one above a tile of 16, several batches',
+    why: 'The last token of a chunk enters the state undecayed; the λ S of the official kernel is wrong for a decoder.',
+  },
+  {
+    name: 'the state is brought on before all queries have met it',
+    find: `      inter[1] += meet_state(row + 16u, slice, column);
+      workgroupBarrier();`,
+    replace: `      inter[1] += meet_state(row + 16u, slice, column);`,
+    caughtBy: 'one above a tile of 64',
+    why: 'Other invocations still read the rows of S that one overwrites.',
+  },
+];
