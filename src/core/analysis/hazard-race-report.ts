@@ -2,7 +2,7 @@ import type { PassTrace, WorkgroupLog } from '../simulator/trace.js';
 import type { Hazard } from './hazard.js';
 import { barrierFix, partedBy, type BarrierFix, type SiteOrder } from './hazard-barriers.js';
 import { elementText, hazardOf, type HazardSearch } from './hazard-context.js';
-import { racesBetweenWorkgroups, racesInWorkgroups, type Race } from './hazard-races.js';
+import { orderedEpochs, racesBetweenWorkgroups, racesInWorkgroups, type Race } from './hazard-races.js';
 import { tupleText } from './hazard-words.js';
 
 /**
@@ -34,7 +34,7 @@ interface OrderedRace {
 /** Races without those that the barriers of another one part as well. */
 function onePerBarrier(search: HazardSearch, pass: PassTrace, races: readonly Race[]): readonly OrderedRace[] {
   let kept = races.map((race): OrderedRace => {
-    const order = orderOf(pass.logs[race.log]!, race);
+    const order = orderOf(pass.logs[race.log]!, race, pass.sites[race.first]!.space);
     return { race, order, fix: fixOf(search, pass, race, order) };
   });
   const index = search.indexOf(pass.entry);
@@ -80,18 +80,24 @@ function tellInside(search: HazardSearch, pass: PassTrace, { race, fix }: Ordere
     : there.kind === 'read'
       ? 'Whether the old or the new value is read is up to chance.'
       : 'Which of the two lasts is up to chance.';
+  const own = here.space === 'storage' ? 'storageBarrier()' : 'workgroupBarrier()';
+  const apart = race.parted
+    ? `with none but ${here.space === 'storage' ? 'workgroupBarrier()' : 'storageBarrier()'} between them, which does not order ${here.space === 'storage' ? 'storage' : 'workgroup memory'}`
+    : 'without a barrier between them';
   return hazardOf(search, {
     kind: 'race-in-workgroup',
     severity: alike ? 'warning' : 'error',
     span: here.span,
-    message: `${who} meet at ${element} without a barrier between them: ${deed}. ${outcome}`,
-    remedy: fix
-      ? `Put a ${here.space === 'storage' ? 'storageBarrier()' : 'workgroupBarrier()'} between the two.`
-      : alike
-        ? 'Let one invocation write it.'
-        : here.kind === 'write' && there.kind === 'write'
-          ? 'Give each invocation an element of its own, or make it atomic.'
-          : 'Part the two by a barrier that all invocations of the workgroup reach.',
+    message: `${who} meet at ${element} ${apart}: ${deed}. ${outcome}`,
+    remedy: race.parted
+      ? `Put a ${own} between the two as well.`
+      : fix
+        ? `Put a ${own} between the two.`
+        : alike
+          ? 'Let one invocation write it.'
+          : here.kind === 'write' && there.kind === 'write'
+            ? 'Give each invocation an element of its own, or make it atomic.'
+            : 'Part the two by a barrier that all invocations of the workgroup reach.',
     variable: here.variable,
     count: race.count,
     other: same ? null : { span: there.span, label: `The other access: it ${verbs[there.kind]} ${here.variable}.` },
@@ -116,14 +122,17 @@ function fixOf({ context, indexOf }: HazardSearch, pass: PassTrace, race: Race, 
   return barrierFix(context.source, index, first, second, order, first.space);
 }
 
-/** In which order the invocations of a race come by its two sites between the barriers around it. */
-function orderOf(log: WorkgroupLog, race: Race): SiteOrder {
+/** In which order the invocations of a race come by its two sites between the barriers around it that order the memory. */
+function orderOf(log: WorkgroupLog, race: Race, space: Site['space']): SiteOrder {
   const order = { forward: false, backward: false };
+  const ordered = race.parted ? orderedEpochs(log, space === 'storage' ? space : 'workgroup') : null;
+  const isWithin = (epoch: number): boolean =>
+    ordered ? ordered[epoch] === ordered[race.epoch] : epoch === race.epoch;
   for (const actor of [race.firstActor, race.secondActor]) {
     let seenFirst = false;
     let seenSecond = false;
     for (let s = 0; s < log.segments; s++) {
-      if (log.segmentInvocation[s] !== actor || log.segmentEpoch[s] !== race.epoch) continue;
+      if (log.segmentInvocation[s] !== actor || !isWithin(log.segmentEpoch[s]!)) continue;
       const end = s + 1 < log.segments ? log.segmentStart[s + 1]! : log.count;
       for (let at = log.segmentStart[s]!; at < end; at++) {
         if (log.site[at] === race.first) {

@@ -1,9 +1,11 @@
-import type { PassTrace } from '../simulator/trace.js';
+import { barrierOrders, type PassTrace, type WorkgroupLog } from '../simulator/trace.js';
 import { siteKinds, type SiteTable } from './hazard-sites.js';
 
 /** Two accesses that nothing orders, at least one of which writes; the first time the two sites were seen so. */
 export interface Race {
   readonly scope: 'workgroup' | 'dispatch';
+  /** Barriers stand between the two, but only such as order other memory than this. */
+  readonly parted: boolean;
   /** Sites of the two accesses. `first` stands first in the log, which says nothing about a GPU. */
   readonly first: number;
   readonly second: number;
@@ -112,6 +114,10 @@ class TwoActors {
   }
 }
 
+/** One number for two sites, whichever of them came first. */
+const pairKey = (first: number, second: number): number =>
+  first < second ? first * 0x10000 + second : second * 0x10000 + first;
+
 type MutableRace = { -readonly [K in keyof Race]: Race[K] };
 
 /** Races by pair of sites, whichever of the two came first. */
@@ -122,7 +128,7 @@ class RaceList {
 
   /** Counts one more race between two sites that are known to race; false where they are not known yet. */
   countAgain(first: number, second: number): boolean {
-    const key = first < second ? first * 0x10000 + second : second * 0x10000 + first;
+    const key = pairKey(first, second);
     if (key !== this.lastKey) {
       this.lastKey = key;
       this.last = this.races.get(key) ?? null;
@@ -154,32 +160,67 @@ function touchTables(table: SiteTable, wanted: readonly boolean[]): readonly (To
 }
 
 /**
- * Races within a workgroup: accesses of different invocations to the same bytes of workgroup or storage memory between
- * the same two barriers, of which at least one is a plain write. Atomic operations do not race with each other.
+ * For each epoch of a log, the number of barriers before it that order accesses to memory of this space: what lies in
+ * epochs of the same number is not ordered.
+ */
+export function orderedEpochs({ epochs, barriers }: WorkgroupLog, space: 'workgroup' | 'storage'): Uint32Array {
+  const numbers = new Uint32Array(epochs);
+  for (let epoch = 1; epoch < epochs; epoch++) {
+    numbers[epoch] = numbers[epoch - 1]! + ((barriers[epoch - 1]! & barrierOrders[space]) === 0 ? 0 : 1);
+  }
+  return numbers;
+}
+
+/**
+ * Races within a workgroup: accesses of different invocations to the same bytes of workgroup or storage memory, of which
+ * at least one is a plain write, between the same two barriers or with only barriers between that order other memory
+ * (`parted`). Atomic operations do not race with each other.
  */
 export function racesInWorkgroups(pass: PassTrace, table: SiteTable): readonly Race[] {
-  const tables = touchTables(table, raceable(table));
+  const able = raceable(table);
+  const together = scanWorkgroups(pass, table, able, false);
+  const orders = pass.logs.reduce((all, { barriers }) => barriers.reduce((sum, own) => sum | own, all), 0);
+  // Where no barrier leaves a variable's memory out, nothing new can be found.
+  const unordered = table.variables.map(({ space }, index) => {
+    const others = space === 'storage' ? barrierOrders.workgroup : barrierOrders.storage;
+    return able[index] === true && (orders & others) !== 0;
+  });
+  if (!unordered.includes(true)) return together;
+  const known = new Set(together.map(({ first, second }) => pairKey(first, second)));
+  const parted = scanWorkgroups(pass, table, unordered, true);
+  return [...together, ...parted.filter(({ first, second }) => !known.has(pairKey(first, second)))];
+}
+
+/** The races of some variables. With `parted`, epochs that the memory's own barriers do not part are taken as one. */
+function scanWorkgroups(
+  pass: PassTrace,
+  table: SiteTable,
+  wanted: readonly boolean[],
+  parted: boolean,
+): readonly Race[] {
+  const tables = touchTables(table, wanted);
   const races = new RaceList();
   let stampBase = 1;
   pass.logs.forEach((log, logIndex) => {
     const { site, address, segmentStart, segmentInvocation, segmentEpoch, segments, count } = log;
+    const ordered = { workgroup: orderedEpochs(log, 'workgroup'), storage: orderedEpochs(log, 'storage') };
     for (let s = 0; s < segments; s++) {
       const actor = segmentInvocation[s]!;
       const epoch = segmentEpoch[s]!;
-      const stamp = stampBase + epoch;
       const end = s + 1 < segments ? segmentStart[s + 1]! : count;
       for (let at = segmentStart[s]!; at < end; at++) {
         const here = site[at]!;
         const variable = table.variable[here]!;
         const touches = tables[variable];
         if (!touches) continue;
-        const shift = table.variables[variable]!.shift;
+        const { shift, space } = table.variables[variable]!;
+        const stamp = stampBase + (parted ? ordered[space === 'storage' ? space : 'workgroup'][epoch]! : epoch);
         const last = (address[at]! + table.bytes[here]! - 1) >>> shift;
         for (let granule = address[at]! >>> shift; granule <= last; granule++) {
           const other = touches.touch(table.kind[here]!, granule, stamp, actor, here);
           if (other < 0 || races.countAgain(other, here)) continue;
           const pair = { first: other, second: here, firstActor: touches.conflictActor, secondActor: actor };
-          races.add({ scope: 'workgroup', ...pair, variable, byte: granule << shift, log: logIndex, epoch });
+          races.add({ scope: 'workgroup', parted, ...pair, variable, byte: granule << shift, log: logIndex, epoch });
         }
       }
     }
@@ -214,7 +255,15 @@ export function racesBetweenWorkgroups(pass: PassTrace, table: SiteTable): reado
         if (other < 0 || races.countAgain(other, here)) continue;
         const pair = { first: other, second: here, firstActor: touches.conflictActor, secondActor: actor };
         const epoch = epochOf(log, at);
-        races.add({ scope: 'dispatch', ...pair, variable, byte: granule << shift, log: logIndex, epoch });
+        races.add({
+          scope: 'dispatch',
+          parted: false,
+          ...pair,
+          variable,
+          byte: granule << shift,
+          log: logIndex,
+          epoch,
+        });
       }
     }
   });

@@ -8,7 +8,7 @@ export interface SiteVariable {
   readonly space: Site['space'];
   /** Index among the simulation's buffers, or null. */
   readonly buffer: number | null;
-  /** Its bytes are looked at in granules of 1 << `shift`: 2 where some site moves an odd number of halves, else 4. */
+  /** Its bytes are looked at in granules of 1 << `shift`: the widest, up to 4, that every site moves whole. */
   readonly shift: number;
   /** One past the last byte that is touched in the logs. */
   readonly extent: number;
@@ -54,7 +54,7 @@ export function siteTable({ sites, logs }: PassTrace): SiteTable {
       id: first.variableId,
       space: first.space,
       buffer: first.buffer,
-      shift: own.some((site) => site.bytes % 4 !== 0) ? 1 : 2,
+      shift: Math.min(...own.map((site) => (site.bytes % 4 === 0 ? 2 : site.bytes % 2 === 0 ? 1 : 0))),
       extent: extents[index]!,
       written: own.some(({ kind }) => kind === 'write' || kind === 'atomic'),
     };

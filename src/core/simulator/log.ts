@@ -8,7 +8,7 @@ import { logMark, regionLimit } from './writer.js';
 const mostLogged = 2 ** 26;
 
 /** A list of integers in a typed array that grows. */
-class Column<T extends Uint16Array | Uint32Array> {
+class Column<T extends Uint8Array | Uint16Array | Uint32Array> {
   length = 0;
   constructor(
     private values: T,
@@ -51,6 +51,7 @@ export class AccessLog {
   private readonly invocation = new Column(new Uint16Array(256), (length) => new Uint16Array(length));
   private readonly epoch = words();
   private readonly phase = words();
+  private readonly barriers = new Column(new Uint8Array(256), (length) => new Uint8Array(length));
 
   constructor(private readonly state: Int32Array) {}
 
@@ -84,7 +85,7 @@ export class AccessLog {
     this.used = 0;
     this.emptied = 0;
     this.lastStart = -1;
-    for (const column of [this.start, this.invocation, this.epoch, this.phase]) column.length = 0;
+    for (const column of [this.start, this.invocation, this.epoch, this.phase, this.barriers]) column.length = 0;
   }
 
   /** The next accesses belong to this invocation, epoch and phase. */
@@ -105,6 +106,11 @@ export class AccessLog {
   }
 
   private lastStart = -1;
+
+  /** An epoch ends with a barrier that orders this (`barrierOrders`). */
+  endEpoch(orders: number): void {
+    this.barriers.push(orders);
+  }
 
   /** The log of the workgroup that has just ended. */
   take(workgroup: readonly [number, number, number], epochs: number): WorkgroupLog {
@@ -138,6 +144,7 @@ export class AccessLog {
       segmentPhase: this.phase.take(),
       segments,
       epochs,
+      barriers: this.barriers.take(),
     };
   }
 

@@ -2,6 +2,7 @@ import type { Span } from '../diagnostic.js';
 import { Endless, fuelPerWorkgroup, type Entry, type Machine } from './machine.js';
 import { performMatrixOperation } from './subgroup-matrices.js';
 import { performSubgroup } from './subgroups.js';
+import { barrierOrders } from './trace.js';
 
 /** What an invocation waits for: the number of a sync point, or one of these. */
 const running = -1;
@@ -172,6 +173,8 @@ class Together {
       if (at !== ended) other = syncs[at]!.span;
     }
     if (culprit >= 0) this.noteApart(syncs[earliest]!.span, other, culprit);
+    const isStorage = syncs[earliest]!.name === 'storageBarrier';
+    if (machine.mode.logs) machine.log.endEpoch(isStorage ? barrierOrders.storage : barrierOrders.workgroup);
     this.epoch++;
     return true;
   }

@@ -69,7 +69,15 @@ export interface WorkgroupLog {
   readonly segmentPhase: Uint32Array;
   readonly segments: number;
   readonly epochs: number;
+  /** For each epoch but the last, what the barrier at its end orders (`barrierOrders`). */
+  readonly barriers: Uint8Array;
 }
+
+/**
+ * The memory that a barrier orders: `workgroupBarrier` and `workgroupUniformLoad` that of the workgroup alone, and
+ * `storageBarrier` storage alone. All of them are waited at by all invocations.
+ */
+export const barrierOrders = { workgroup: 1, storage: 2 } as const;
 
 /** What a kernel did that WGSL hides or forbids. Alike ones (same kind, site and cause) are one, counted. */
 export interface Fault {

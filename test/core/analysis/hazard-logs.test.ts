@@ -3,7 +3,7 @@ import { racesBetweenWorkgroups, racesInWorkgroups } from '../../../src/core/ana
 import { siteTable } from '../../../src/core/analysis/hazard-sites.js';
 import { unwrittenVariableReads, unwrittenWorkgroupReads } from '../../../src/core/analysis/hazard-uninitialised.js';
 import { useOfWrites } from '../../../src/core/analysis/hazard-unread.js';
-import type { PassTrace, Site, WorkgroupLog } from '../../../src/core/simulator/trace.js';
+import { barrierOrders, type PassTrace, type Site, type WorkgroupLog } from '../../../src/core/simulator/trace.js';
 import { type LoggedSegment, simulationOf, siteOf, workgroupLog } from './logs.js';
 
 const tile = (kind: Site['kind'], bytes = 4): Site =>
@@ -61,6 +61,31 @@ describe('races within a workgroup', () => {
     const half = { invocation: 0, accesses: [[0, 2]] } as const;
     expect(racing(halves, half, { invocation: 1, accesses: [[1, 0]] })).toEqual([]);
     expect(racing(halves, half, { invocation: 1, accesses: [[1, 2]] })).toEqual(['0-1 at 2']);
+  });
+
+  it('are accesses with barriers between them that order other memory alone', () => {
+    const stored = [siteOf(4, { kind: 'write' }), siteOf(4)];
+    const segments = [
+      { invocation: 0, accesses: [[0, 8]] },
+      { invocation: 1, epoch: 1, accesses: [[1, 8]] },
+    ] as const;
+    const found = (own: readonly Site[], orders: number): readonly object[] => {
+      const { passes } = simulationOf(own, [workgroupLog(segments, orders)]);
+      return racesInWorkgroups(passes[0]!, siteTable(passes[0]!));
+    };
+    const { workgroup, storage } = barrierOrders;
+    expect(found(stored, workgroup)).toMatchObject([{ first: 0, second: 1, byte: 8, parted: true, epoch: 1 }]);
+    expect(found(stored, storage)).toEqual([]);
+    expect(found(sites, storage)).toMatchObject([{ parted: true }]);
+    expect(found(sites, workgroup)).toEqual([]);
+    expect(found(stored, workgroup | storage)).toEqual([]);
+  });
+
+  it('tell neighbouring bytes apart where a site moves single ones', () => {
+    const bytes = [tile('write', 1), tile('read', 1)];
+    const write = { invocation: 0, accesses: [[0, 2]] } as const;
+    expect(racing(bytes, write, { invocation: 1, accesses: [[1, 3]] })).toEqual([]);
+    expect(racing(bytes, write, { invocation: 1, accesses: [[1, 2]] })).toEqual(['0-1 at 2']);
   });
 
   it('are counted, a pair of sites once', () => {
@@ -178,6 +203,7 @@ it('goes through ten million accesses in a few seconds', () => {
     segmentPhase: new Uint32Array(segments),
     segments,
     epochs: Math.ceil(segments / 8),
+    barriers: new Uint8Array(Math.ceil(segments / 8) - 1).fill(barrierOrders.workgroup),
   };
   const pass = simulationOf(sites, [log]).passes[0]!;
   const start = performance.now();

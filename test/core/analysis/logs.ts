@@ -8,8 +8,12 @@ export interface LoggedSegment {
   readonly accesses: readonly (readonly [site: number, address: number])[];
 }
 
-/** A log as the simulator writes it, from segments in the order in which they ran. */
-export function workgroupLog(segments: readonly LoggedSegment[]): WorkgroupLog {
+/**
+ * A log as the simulator writes it, from segments in the order in which they ran. Its barriers order workgroup memory and
+ * storage, unless `orders` says otherwise.
+ */
+export function workgroupLog(segments: readonly LoggedSegment[], orders = 3): WorkgroupLog {
+  const epochs = 1 + Math.max(0, ...segments.map(({ epoch }) => epoch ?? 0));
   const accesses = segments.flatMap((segment) => segment.accesses);
   let start = 0;
   const starts = segments.map((segment) => {
@@ -27,7 +31,8 @@ export function workgroupLog(segments: readonly LoggedSegment[]): WorkgroupLog {
     segmentEpoch: Uint32Array.from(segments, ({ epoch }) => epoch ?? 0),
     segmentPhase: Uint32Array.from(segments, ({ phase }) => phase ?? 0),
     segments: segments.length,
-    epochs: 1 + Math.max(0, ...segments.map(({ epoch }) => epoch ?? 0)),
+    epochs,
+    barriers: new Uint8Array(epochs - 1).fill(orders),
   };
 }
 

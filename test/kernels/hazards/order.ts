@@ -8,6 +8,7 @@ import {
   packedHalves,
   planted,
   rightProduct,
+  scoresInStorage,
   subgroupShuffle,
   subgroupSum,
   threeEntries,
@@ -45,6 +46,33 @@ export const racesInWorkgroup: readonly PlantedFault[] = [
         {
           find: '&scores, tile, products, KEYS);\n    }\n    workgroupBarrier();',
           replace: '&scores, tile, products, KEYS);\n    }',
+        },
+      ],
+      at: 'subgroupMatrixStore<row_major>(&scores, tile, products, KEYS);',
+      mended: true,
+    },
+  ]),
+  ...planted('race-in-workgroup', scoresInStorage, [
+    {
+      name: 'scores in storage, and a barrier for workgroup memory',
+      edits: [{ find: '  storageBarrier();', replace: '  workgroupBarrier();' }],
+      at: 'row_scores[row + j] = score;',
+      mended: true,
+    },
+    {
+      name: 'scores in storage, and no barrier at all',
+      edits: [{ find: '  storageBarrier();\n', replace: '' }],
+      at: 'row_scores[row + j] = score;',
+      mended: true,
+    },
+  ]),
+  ...planted('race-in-workgroup', matrixSoftmax, [
+    {
+      name: 'scores in workgroup memory, and a barrier for storage',
+      edits: [
+        {
+          find: '&scores, tile, products, KEYS);\n    }\n    workgroupBarrier();',
+          replace: '&scores, tile, products, KEYS);\n    }\n    storageBarrier();',
         },
       ],
       at: 'subgroupMatrixStore<row_major>(&scores, tile, products, KEYS);',

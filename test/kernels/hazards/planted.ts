@@ -36,6 +36,7 @@ export const tilePointers = 'test/kernels/styles/tile-pointers.wgsl';
 export const threeEntries = 'test/kernels/styles/three-entries.wgsl';
 export const treeSoftmax = 'test/kernels/hazards/tree-softmax.wgsl';
 export const tokenByToken = 'test/kernels/hazards/token-by-token.wgsl';
+export const scoresInStorage = 'test/kernels/hazards/scores-in-storage.wgsl';
 export const matrixSoftmax = 'test/kernels/matrix/softmax.wgsl';
 
 /** Faults of one kind in one kernel. */
