@@ -49,6 +49,8 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'gated-delta/chunked.wgsl', title: 'Gated delta rule, chunked' },
   { path: 'gated-delta/decode.wgsl', title: 'Gated delta rule, decode' },
   { path: 'gated-delta/decode-f16.wgsl', title: 'Gated delta rule, decode in f16' },
+  { path: 'titans/chunked.wgsl', title: 'Titans memory, chunked' },
+  { path: 'titans/decode.wgsl', title: 'Titans memory, decode' },
 ];
 
 /** The sample that a first user meets. */

@@ -5,7 +5,7 @@ import { breathe, type Bench } from './workbench.js';
 
 /** What a case is judged by: its inputs, the right outputs in float64, and the naive algorithm's in float32. */
 export interface Truth {
-  /** The inputs the kernel binds, every value as the kernel's storage holds it. */
+  /** The inputs the kernel binds, every value as its storage holds it, and required ones that no pass of it reads. */
   readonly inputs: Inputs;
   readonly reference: Readonly<Record<string, ReferenceTensor>>;
   readonly baseline: Readonly<Record<string, ReferenceTensor>>;
@@ -23,6 +23,12 @@ export function storedInputs(plan: Plan, given: Inputs): Inputs {
   return inputs;
 }
 
+/** What a kernel must reckon with even where none of its passes reads it: only an optional input counts as absent. */
+function requiredInputs({ tensors }: Computation, given: Inputs): Inputs {
+  const required = tensors.filter((tensor) => tensor.role === 'input' && tensor.required);
+  return Object.fromEntries(required.flatMap(({ name }) => (given[name] ? [[name, given[name]]] : [])));
+}
+
 /**
  * Generates the inputs of a case from a seed and calculates what they must lead to; yields between its steps, each of
  * which may take a while. Rows are sampled where a reference would cost more than `budget` multiply-adds.
@@ -34,7 +40,8 @@ export function* truthSteps(
   seed: number,
   budget: number,
 ): Generator<void, Truth> {
-  const inputs = storedInputs(plan, computation.generate(shape, options, seed));
+  const generated = computation.generate(shape, options, seed);
+  const inputs = { ...requiredInputs(computation, generated), ...storedInputs(plan, generated) };
   yield;
   const reference = computation.reference(inputs, shape, options, 'f64', budget);
   yield;

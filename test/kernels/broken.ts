@@ -12,6 +12,7 @@ import { rotate, rotateBack } from './broken/rotary-embedding.js';
 import { s4Chunked, s4Decode } from './broken/s4.js';
 import { flash, naive, softmaxBackward } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
+import { titansChunked, titansDecode } from './broken/titans.js';
 
 /** A built-in kernel, below `shaders/`, with one mistake in it. */
 export interface BrokenKernel extends Mistake {
@@ -63,4 +64,6 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('cosformer/decode.wgsl', cosformerDecode),
   ...inFile('s4/chunked.wgsl', s4Chunked),
   ...inFile('s4/decode.wgsl', s4Decode),
+  ...inFile('titans/chunked.wgsl', titansChunked),
+  ...inFile('titans/decode.wgsl', titansDecode),
 ];

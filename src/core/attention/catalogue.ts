@@ -13,6 +13,7 @@ import { elementCount, tensorDims } from './sizes.js';
 import { s4 } from './s4.js';
 import { softmaxAttention } from './softmax-attention.js';
 import { stateSpaceDuality } from './state-space-duality.js';
+import { titans } from './titans.js';
 
 /** Every mechanism Tilescope knows. */
 export const mechanisms: readonly Mechanism[] = [
@@ -30,6 +31,7 @@ export const mechanisms: readonly Mechanism[] = [
   performerAttention,
   cosformerAttention,
   s4,
+  titans,
 ];
 
 /** The mechanism of an id, or null where there is none. */

@@ -12,6 +12,7 @@ import { rotaryEmbeddingTemplate } from './templates/rotary-embedding.js';
 import { s4Template } from './templates/s4.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
 import { stateSpaceDualityTemplate } from './templates/state-space-duality.js';
+import { titansTemplate } from './templates/titans.js';
 
 const templates: ReadonlyMap<string, string> = new Map([
   ['softmax-attention', softmaxAttentionTemplate],
@@ -28,6 +29,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['performer-attention', performerAttentionTemplate],
   ['cosformer-attention', cosformerAttentionTemplate],
   ['s4', s4Template],
+  ['titans', titansTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -29,6 +29,7 @@ describe('the catalogue', () => {
       'performer-attention',
       'cosformer-attention',
       's4',
+      'titans',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
