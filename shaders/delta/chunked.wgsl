@@ -379,11 +379,12 @@ fn scan_states(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
   let first_state = (batch_head * head_dim + row) * width_v + column;
 
   if (owns0) {
+    var beside = vec4(0.0);
+    if (owns1) {
+      beside = s0[first_state + 1u];
+    }
     state_tile[2u * row] = s0[first_state];
-    state_tile[2u * row + 1u] = vec4(0.0);
-  }
-  if (owns1) {
-    state_tile[2u * row + 1u] = s0[first_state + 1u];
+    state_tile[2u * row + 1u] = beside;
   }
   var entries = load_entries(batch_head * chunks * head_dim, row, part, part_count);
   workgroupBarrier();

@@ -1,5 +1,5 @@
 import { barrierOrders, type PassTrace, type WorkgroupLog } from '../simulator/trace.js';
-import { siteKinds, type SiteTable } from './hazard-sites.js';
+import { granuleCount, siteKinds, type SiteTable } from './hazard-sites.js';
 
 /** Two accesses that nothing orders, at least one of which writes; the first time the two sites were seen so. */
 export interface Race {
@@ -155,7 +155,7 @@ function raceable(table: SiteTable): readonly boolean[] {
 
 function touchTables(table: SiteTable, wanted: readonly boolean[]): readonly (Touches | null)[] {
   return table.variables.map(({ extent, shift }, index) =>
-    wanted[index] ? new Touches(((extent - 1) >>> shift) + 1) : null,
+    wanted[index] ? new Touches(granuleCount({ extent, shift })) : null,
   );
 }
 

@@ -16,6 +16,11 @@ export interface SiteVariable {
   readonly written: boolean;
 }
 
+/** Granules of a variable that the logs touch: none where they touch none of its bytes. */
+export function granuleCount({ extent, shift }: Pick<SiteVariable, 'extent' | 'shift'>): number {
+  return extent === 0 ? 0 : ((extent - 1) >>> shift) + 1;
+}
+
 /** Sites of a pass as numbers, for loops over millions of accesses. */
 export interface SiteTable {
   readonly sites: readonly Site[];

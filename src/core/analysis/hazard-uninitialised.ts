@@ -1,5 +1,5 @@
 import type { PassTrace, WorkgroupLog } from '../simulator/trace.js';
-import { siteKinds, type SiteTable } from './hazard-sites.js';
+import { granuleCount, siteKinds, type SiteTable } from './hazard-sites.js';
 
 /** Reads, at one site, of bytes that nobody has written since they came to be. */
 export interface UnwrittenRead {
@@ -48,7 +48,7 @@ export function unwrittenWorkgroupReads(pass: PassTrace, table: SiteTable): read
   const isWorkgroup = table.variables.map(({ space }) => space === 'workgroup');
   if (!isWorkgroup.includes(true)) return [];
   const memories = table.variables.map(({ extent, shift }, index) =>
-    isWorkgroup[index] ? new WrittenBy(((extent - 1) >>> shift) + 1) : null,
+    isWorkgroup[index] ? new WrittenBy(granuleCount({ extent, shift })) : null,
   );
   const list = new ReadList();
   pass.logs.forEach((log, logIndex) => {
@@ -152,7 +152,7 @@ export function unwrittenVariableReads(pass: PassTrace, table: SiteTable): reado
   const [x, y, z] = pass.workgroupSize;
   const invocations = x * y * z;
   const lives = table.variables.map(({ space, extent, shift }) =>
-    space === 'function' || space === 'private' ? new Lives(((extent - 1) >>> shift) + 1, invocations) : null,
+    space === 'function' || space === 'private' ? new Lives(granuleCount({ extent, shift }), invocations) : null,
   );
   if (lives.every((life) => life === null)) return [];
   const list = new ReadList();

@@ -1,6 +1,6 @@
 import type { PlannedBuffer } from '../kernel/model.js';
 import type { PassTrace } from '../simulator/trace.js';
-import { siteKinds, type SiteTable } from './hazard-sites.js';
+import { granuleCount, siteKinds, type SiteTable } from './hazard-sites.js';
 
 /** A write site and how often it was executed. */
 export interface WriteSite {
@@ -47,7 +47,7 @@ export function useOfWrites(
     const table = tables[pass]!;
     const memories = table.variables.map(({ space, extent, shift, buffer }): Memory | null => {
       if (space === 'storage') return (buffer === null ? null : scratch.get(buffer)) ?? null;
-      return space === 'workgroup' ? { writer: new Int32Array(((extent - 1) >>> shift) + 1), shift } : null;
+      return space === 'workgroup' ? { writer: new Int32Array(granuleCount({ extent, shift })), shift } : null;
     });
     const workgroupMemories = memories.filter((_, index) => table.variables[index]!.space === 'workgroup');
     trace.logs.forEach((log, logIndex) => {

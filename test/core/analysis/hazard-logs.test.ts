@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { racesBetweenWorkgroups, racesInWorkgroups } from '../../../src/core/analysis/hazard-races.js';
-import { siteTable } from '../../../src/core/analysis/hazard-sites.js';
+import { granuleCount, siteTable } from '../../../src/core/analysis/hazard-sites.js';
 import { unwrittenVariableReads, unwrittenWorkgroupReads } from '../../../src/core/analysis/hazard-uninitialised.js';
 import { useOfWrites } from '../../../src/core/analysis/hazard-unread.js';
 import { barrierOrders, type PassTrace, type Site, type WorkgroupLog } from '../../../src/core/simulator/trace.js';
@@ -176,6 +176,15 @@ describe('writes that are never read', () => {
   it('are none where only padding of the site is not read', () => {
     expect(unread([0, 0], [0, 4], [0, 8], [2, 4])).toEqual([]);
   });
+});
+
+it('keeps no books for a variable that a whole pass leaves alone', () => {
+  const left = siteOf(4, { variable: 'left', variableId: 99, space: 'workgroup' });
+  const { passes } = simulationOf([tile('write'), left], [workgroupLog([{ invocation: 0, accesses: [[0, 0]] }])]);
+  const table = siteTable(passes[0]!);
+  expect(table.variables.map((variable) => granuleCount(variable))).toEqual([1, 0]);
+  expect(unwrittenWorkgroupReads(passes[0]!, table)).toEqual([]);
+  expect(racesInWorkgroups(passes[0]!, table)).toEqual([]);
 });
 
 it('goes through ten million accesses in a few seconds', () => {

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { findHazards, mergeHazards } from '../../../src/core/analysis/hazards.js';
 import { subgroupUse } from '../../../src/core/analysis/hazard-subgroups.js';
+import { mechanisms } from '../../../src/core/attention/catalogue.js';
 import type { Options, Shape } from '../../../src/core/attention/mechanism.js';
 import { readKernel } from '../../../src/core/kernel/read.js';
 import { templateFor } from '../../../src/core/kernel/template.js';
@@ -45,8 +46,8 @@ describe('no hazard is found', () => {
     expectNone(textOf(file), file);
   });
 
-  it.each(['softmax-attention', 'linear-attention', 'lightning-attention'])('in the template for %s', (mechanism) => {
-    expectNone(templateFor(mechanism)!, mechanism);
+  it.each(mechanisms.map(({ id }) => id))('in the template for %s', (id) => {
+    expectNone(templateFor(id)!, id);
   });
 
   it('in the sample of the README', () => {
