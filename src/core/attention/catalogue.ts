@@ -5,6 +5,7 @@ import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
 import { newtonSchulzIteration } from './newton-schulz.js';
+import { normAttention } from './norm-attention.js';
 import { performerAttention } from './performer-attention.js';
 import { polynomialFeatures } from './polynomial-features.js';
 import { retention } from './retention.js';
@@ -32,6 +33,7 @@ export const mechanisms: readonly Mechanism[] = [
   cosformerAttention,
   s4,
   titans,
+  normAttention,
 ];
 
 /** The mechanism of an id, or null where there is none. */

@@ -5,6 +5,7 @@ import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
 import { newtonSchulzTemplate } from './templates/newton-schulz.js';
+import { normAttentionTemplate } from './templates/norm-attention.js';
 import { performerAttentionTemplate } from './templates/performer-attention.js';
 import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
 import { retentionTemplate } from './templates/retention.js';
@@ -30,6 +31,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['cosformer-attention', cosformerAttentionTemplate],
   ['s4', s4Template],
   ['titans', titansTemplate],
+  ['norm-attention', normAttentionTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

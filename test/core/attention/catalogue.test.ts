@@ -30,6 +30,7 @@ describe('the catalogue', () => {
       'cosformer-attention',
       's4',
       'titans',
+      'norm-attention',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
