@@ -256,5 +256,11 @@ function codeOf(error: unknown): ExitCode {
   return exitCodes.wrong;
 }
 
+// Whoever reads the output may have enough of it, as `head` has after ten lines: that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 // The launcher that imports this module hands `process.exitCode` on.
 process.exitCode = await main(process.argv.slice(2)).catch(codeOf);

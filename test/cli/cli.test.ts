@@ -120,6 +120,16 @@ describe('the command line without a device', () => {
     expect(kernels.every(({ passes }) => passes.length > 0)).toBe(true);
   });
 
+  it('stops quietly when its reader has read enough', async () => {
+    const child = spawn(process.execPath, [cli, 'list', '--kernels'], { cwd: root, env: environment });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdout.destroy();
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+  });
+
   it('compares the caches of a token, as tables and as JSON', async () => {
     const args = ['kv', '--heads', '16', '--kv-heads', '4', '--devices', '1,2'];
     const { code, stdout } = await tilescope(args);
