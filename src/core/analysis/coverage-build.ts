@@ -95,7 +95,7 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
     complete,
   };
   const unknown = complete ? survey.totals[cellStates.untraced]! : 0;
-  return { ...found, sentence: coverageSentence({ ...found, unknown }, context, provenance) };
+  return { ...found, sentence: coverageSentence({ ...found, unknown }, range, provenance) };
 }
 
 /** Pairs along one side of a cell: a power of two, as tiles are, so that no cell straddles the edge of one. */

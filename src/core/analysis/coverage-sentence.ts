@@ -1,4 +1,4 @@
-import type { AnalysisContext } from './context.js';
+import type { KeyRange } from '../attention/mechanism.js';
 import type { Coverage } from './coverage.js';
 import type { ProvenanceRecorder } from './provenance.js';
 
@@ -14,9 +14,7 @@ const counted = (count: number, one: string, many: string): string =>
   `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
 
 /** What the mask looks like, in the field's words. */
-function maskName(context: AnalysisContext, queries: number, keys: number): string {
-  const range = context.mechanism.visibleKeys?.(context.plan.shape, context.plan.options);
-  if (!range) return 'the mask';
+function maskName(range: (query: number) => KeyRange, queries: number, keys: number): string {
   const first = range(0);
   const last = range(queries - 1);
   const opening = [first, last].every(({ from }) => from === 0);
@@ -30,11 +28,11 @@ type Found = Omit<Coverage, 'sentence'> & { readonly unknown: number };
 /** What became of the pairs, in one to three sentences: missed and doubled first, then by which way, then waste. */
 export function coverageSentence(
   coverage: Found,
-  context: AnalysisContext,
+  range: (query: number) => KeyRange,
   { foreignProducts, overflowed }: ProvenanceRecorder,
 ): string {
   const { totals, queries, keys, complete, unknown } = coverage;
-  const mask = maskName(context, queries, keys);
+  const mask = maskName(range, queries, keys);
   const place = complete ? mask : `${mask}, as far as it was traced,`;
   if (totals.required === 0) {
     return complete && !overflowed && unknown === 0

@@ -1,9 +1,8 @@
 import { arithmetic } from '../numerics/arithmetic.js';
-import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
 import { goldenAttentionShape, goldenOption } from './golden-operation.js';
+import { inputPart, normalInputs } from './inputs.js';
 import {
-  headPart,
   linearBackward,
   linearForward,
   type LinearCotangents,
@@ -24,7 +23,7 @@ import type {
   Shape,
   TensorSpec,
 } from './mechanism.js';
-import { elementCount, numberOption, sizesOf, switchOption, tensorDims } from './sizes.js';
+import { numberOption, sizesOf, switchOption } from './sizes.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -126,16 +125,16 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
     wavesOf(x, headDim, angles, offset, (value) => Math.max(value, 0)).map((value) => math.round(value));
   const slopes = (x: Float64Array): Float64Array => wavesOf(x, headDim, angles, offset, (value) => (value > 0 ? 1 : 0));
   const head = (index: number): LinearHead => {
-    const q = headPart(inputs.q, index, seqlen * headDim);
-    const k = headPart(inputs.k, index, seqlenK * headDim);
+    const q = inputPart(inputs.q, index, seqlen * headDim);
+    const k = inputPart(inputs.k, index, seqlenK * headDim);
     return {
       q: rectified(q),
       k: rectified(k),
-      v: headPart(inputs.v, index, seqlenK * headDimV),
+      v: inputPart(inputs.v, index, seqlenK * headDimV),
       qSlope: slopes(q),
       kSlope: slopes(k),
-      s0: headPart(inputs.s0, index, 2 * headDim * headDimV),
-      z0: headPart(inputs.z0, index, 2 * headDim),
+      s0: inputPart(inputs.s0, index, 2 * headDim * headDimV),
+      z0: inputPart(inputs.z0, index, 2 * headDim),
       decay: 1,
       decays: null,
     };
@@ -174,12 +173,8 @@ function splitWaves(tensor: ReferenceTensor, shape: Shape): ReferenceTensor {
 
 /** Normal values, but for the angles; sums of keys are not negative, because rectified keys are not. */
 function generate(specs: readonly TensorSpec[], shape: Shape, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role !== 'input') continue;
-    const values = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-    inputs[name] = name === 'z0' ? values.map(Math.abs) : values;
-  }
+  const inputs = normalInputs(specs, shape, seed);
+  if (inputs.z0 !== undefined) inputs.z0 = inputs.z0.map(Math.abs);
   inputs.angles = Float32Array.from(cosformerAngles(shape.maxSeqlen!));
   return inputs;
 }
@@ -261,7 +256,7 @@ const backwardComputation: Computation = {
     const problem = problemOf(inputs, shape, options, precision);
     const { seqlen, headDim: width, headDimV } = problem.sizes;
     const cotangents = (index: number): LinearCotangents => ({
-      o: headPart(inputs.do, index, seqlen * headDimV),
+      o: inputPart(inputs.do, index, seqlen * headDimV),
       s: new Float64Array(width * headDimV),
       z: new Float64Array(width),
     });

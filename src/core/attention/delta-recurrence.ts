@@ -1,7 +1,7 @@
 import type { Arithmetic } from '../numerics/arithmetic.js';
 import { statesBackwards } from './checkpoints.js';
 import type { ReferenceTensor } from './mechanism.js';
-import { rowsOfGroups, spread } from './sampling.js';
+import { joined, spread, tensorOfGroups } from './sampling.js';
 import type { Sizes } from './sizes.js';
 
 /**
@@ -165,16 +165,9 @@ function gathered(
   const outputs = Array.from(chosen, (index) => calculate(head(index), index));
   const tensor = (name: string): ReferenceTensor => {
     const inner = innerDims(name, sizes);
-    const parts = outputs.map((output) => output[name]!);
-    const values = new Float64Array(parts.reduce((length, part) => length + part.length, 0));
-    parts.forEach((part, place) => values.set(part, place * part.length));
     const rowsPerHead = inner.length === 1 ? 1 : inner[0]!;
-    return {
-      dims: [batch, heads, ...inner],
-      rows: chosen.length === total ? null : rowsOfGroups(chosen, rowsPerHead),
-      values,
-      exactRows: null,
-    };
+    const values = joined(outputs.map((output) => output[name]!));
+    return tensorOfGroups(values, [batch, heads, ...inner], chosen, total, rowsPerHead);
   };
   return Object.fromEntries(Object.keys(outputs[0]!).map((name) => [name, tensor(name)]));
 }

@@ -1,8 +1,8 @@
 import { arithmetic } from '../numerics/arithmetic.js';
-import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
 import { deltaBackward, deltaForward, type DeltaProblem } from './delta-recurrence.js';
 import { scaledAttention } from './golden-operation.js';
+import { inputPart, normalInputs } from './inputs.js';
 import { prefixRanges } from './masks.js';
 import type {
   Computation,
@@ -15,7 +15,7 @@ import type {
   Shape,
   TensorSpec,
 } from './mechanism.js';
-import { choiceOption, elementCount, numberOption, sizesOf, tensorDims } from './sizes.js';
+import { choiceOption, numberOption, sizesOf } from './sizes.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -29,6 +29,7 @@ import {
   optionalOutput,
   output,
 } from './specs.js';
+import { stateFlops } from './state-flops.js';
 
 const keyDims = ['batch', 'heads', 'seqlen', 'headDim'];
 const valueDims = ['batch', 'heads', 'seqlen', 'headDimV'];
@@ -98,13 +99,6 @@ const gateOption: OptionSpec = {
   description: 'Which gates the comparison feeds: logsigmoid(x) / 16, logsigmoid(x), twenty times that, or none.',
 };
 
-/** The elements of one head where each has `count`; zeros where the tensor is absent. */
-function part(values: Float32Array | undefined, head: number, count: number): Float64Array {
-  return values === undefined
-    ? new Float64Array(count)
-    : new Float64Array(values.subarray(head * count, (head + 1) * count));
-}
-
 function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Precision): DeltaProblem {
   const math = arithmetic(precision);
   const sizes = sizesOf(shape);
@@ -115,12 +109,13 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
     sizes,
     scale,
     head: (index) => ({
-      q: part(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
-      k: part(inputs.k, index, seqlen * headDim),
-      v: part(inputs.v, index, seqlen * headDimV),
-      beta: part(inputs.beta, index, seqlen),
-      decays: inputs.g === undefined ? null : part(inputs.g, index, seqlen).map((gate) => math.round(Math.exp(gate))),
-      s0: part(inputs.s0, index, headDim * headDimV),
+      q: inputPart(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
+      k: inputPart(inputs.k, index, seqlen * headDim),
+      v: inputPart(inputs.v, index, seqlen * headDimV),
+      beta: inputPart(inputs.beta, index, seqlen),
+      decays:
+        inputs.g === undefined ? null : inputPart(inputs.g, index, seqlen).map((gate) => math.round(Math.exp(gate))),
+      s0: inputPart(inputs.s0, index, headDim * headDimV),
     }),
   };
 }
@@ -144,10 +139,7 @@ function unitRows(rows: Float32Array, width: number): Float32Array {
 }
 
 function generate(specs: readonly TensorSpec[], shape: Shape, options: Options, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-  }
+  const inputs = normalInputs(specs, shape, seed);
   inputs.k = unitRows(inputs.k!, sizesOf(shape).headDim);
   inputs.beta = inputs.beta!.map((x) => 1 / (1 + Math.exp(-x)));
   if (inputs.g) {
@@ -208,12 +200,6 @@ const gatedDecodeCases = decodeGrid({ gateKind: 'tau1' }, [
   { name: 'gates that forget nothing', shape: { heads: 2, seqlen: 4, headDim: 32 }, options: { gateKind: 'zero' } },
 ]);
 
-/** Multiply-adds on a state of headDim × headDimV for every token, whatever tiles a kernel chooses. */
-function stateFlops(shape: Shape, productsPerToken: number): number {
-  const { batch, heads, seqlen, headDim, headDimV } = sizesOf(shape);
-  return 2 * productsPerToken * batch * heads * seqlen * headDim * headDimV;
-}
-
 function forwardComputation(
   direction: 'forward' | 'decode',
   tensors: readonly TensorSpec[],
@@ -241,8 +227,8 @@ function backwardComputation(gated: boolean, cases: readonly GridCase[]): Comput
     reference: (inputs, shape, options, precision, budget) => {
       const { seqlen, headDim, headDimV } = sizesOf(shape);
       const cotangents = (index: number): { o: Float64Array; s: Float64Array } => ({
-        o: part(inputs.do, index, seqlen * headDimV),
-        s: part(inputs.ds, index, headDim * headDimV),
+        o: inputPart(inputs.do, index, seqlen * headDimV),
+        s: inputPart(inputs.ds, index, headDim * headDimV),
       });
       return deltaBackward(problemOf(inputs, shape, options, precision), cotangents, budget);
     },

@@ -1,9 +1,8 @@
 import { arithmetic } from '../numerics/arithmetic.js';
-import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
 import { goldenAttentionShape, scaledAttention } from './golden-operation.js';
+import { inputPart, normalInputs } from './inputs.js';
 import {
-  headPart,
   linearBackward,
   linearForward,
   type LinearCotangents,
@@ -25,7 +24,7 @@ import type {
   Shape,
   TensorSpec,
 } from './mechanism.js';
-import { choiceOption, elementCount, numberOption, sizesOf, tensorDims } from './sizes.js';
+import { choiceOption, numberOption, sizesOf } from './sizes.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -39,6 +38,7 @@ import {
   optionalOutput,
   output,
 } from './specs.js';
+import { stateFlops } from './state-flops.js';
 
 const keyDims = ['batch', 'heads', 'seqlen', 'headDim'];
 const valueDims = ['batch', 'heads', 'seqlen', 'headDimV'];
@@ -105,14 +105,14 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
   const ones = new Float64Array(seqlen * headDim).fill(1);
   const scales = new Float64Array(seqlen * headDim).fill(scale);
   const head = (index: number): LinearHead => {
-    const gates = headPart(inputs.g, index, seqlen * gateDim);
+    const gates = inputPart(inputs.g, index, seqlen * gateDim);
     return {
-      q: headPart(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
-      k: headPart(inputs.k, index, seqlen * headDim),
-      v: headPart(inputs.v, index, seqlen * headDimV),
+      q: inputPart(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
+      k: inputPart(inputs.k, index, seqlen * headDim),
+      v: inputPart(inputs.v, index, seqlen * headDimV),
       qSlope: scales,
       kSlope: ones,
-      s0: headPart(inputs.s0, index, headDim * headDimV),
+      s0: inputPart(inputs.s0, index, headDim * headDimV),
       z0: new Float64Array(headDim),
       decay: 1,
       decays: Float64Array.from(ones, (_, at) => {
@@ -158,10 +158,7 @@ function gatesOf(kind: string, normal: Float32Array): Float32Array {
 }
 
 function generate(specs: readonly TensorSpec[], shape: Shape, options: Options, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-  }
+  const inputs = normalInputs(specs, shape, seed);
   inputs.g = gatesOf(choiceOption(options, 'gateKind'), inputs.g!);
   return inputs;
 }
@@ -211,15 +208,6 @@ const decodeCases = decodeGrid(tau1, [
   { name: 'one gate per head', shape: { heads: 2, seqlen: 3, headDim: 32, gateDim: 1 }, options: tau1 },
 ]);
 
-/**
- * Multiply-adds on a state of headDim × headDimV for every token, whatever tiles a kernel chooses. The decay is not
- * counted: a kernel may apply it to queries and keys, which are smaller.
- */
-function stateFlops(shape: Shape, productsPerToken: number): number {
-  const { batch, heads, seqlen, headDim, headDimV } = sizesOf(shape);
-  return 2 * productsPerToken * batch * heads * seqlen * headDim * headDimV;
-}
-
 function forwardComputation(
   direction: Direction,
   tensors: readonly TensorSpec[],
@@ -246,8 +234,8 @@ const backwardComputation: Computation = {
   reference: (inputs, shape, options, precision, budget) => {
     const { seqlen, headDim, headDimV } = sizesOf(shape);
     const cotangents = (index: number): LinearCotangents => ({
-      o: headPart(inputs.do, index, seqlen * headDimV),
-      s: headPart(inputs.ds, index, headDim * headDimV),
+      o: inputPart(inputs.do, index, seqlen * headDimV),
+      s: inputPart(inputs.ds, index, headDim * headDimV),
       z: new Float64Array(headDim),
     });
     const problem = problemOf(inputs, shape, options, precision);

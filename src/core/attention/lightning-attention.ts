@@ -1,14 +1,8 @@
 import { arithmetic } from '../numerics/arithmetic.js';
-import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
 import { scaledAttention } from './golden-operation.js';
-import {
-  headPart,
-  linearBackward,
-  linearForward,
-  type LinearCotangents,
-  type LinearProblem,
-} from './linear-recurrence.js';
+import { inputPart, normalInputs } from './inputs.js';
+import { linearBackward, linearForward, type LinearCotangents, type LinearProblem } from './linear-recurrence.js';
 import { prefixRanges } from './masks.js';
 import type {
   Computation,
@@ -21,7 +15,7 @@ import type {
   Shape,
   TensorSpec,
 } from './mechanism.js';
-import { choiceOption, elementCount, numberOption, sizesOf, tensorDims } from './sizes.js';
+import { choiceOption, numberOption, sizesOf } from './sizes.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -34,6 +28,7 @@ import {
   optionalOutput,
   output,
 } from './specs.js';
+import { stateFlops } from './state-flops.js';
 
 const keyDims = ['batch', 'heads', 'seqlen', 'headDim'];
 const valueDims = ['batch', 'heads', 'seqlen', 'headDimV'];
@@ -128,12 +123,12 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
     causal: true,
     eps: null,
     head: (index) => ({
-      q: headPart(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
-      k: headPart(inputs.k, index, seqlen * headDim),
-      v: headPart(inputs.v, index, seqlen * headDimV),
+      q: inputPart(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
+      k: inputPart(inputs.k, index, seqlen * headDim),
+      v: inputPart(inputs.v, index, seqlen * headDimV),
       qSlope: scales,
       kSlope: ones,
-      s0: headPart(inputs.s0, index, headDim * headDimV),
+      s0: inputPart(inputs.s0, index, headDim * headDimV),
       z0: new Float64Array(headDim),
       decay: math.round(Math.exp(-slopes[index % heads]!)),
       decays: null,
@@ -142,10 +137,7 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
 }
 
 function generate(names: readonly TensorSpec[], shape: Shape, options: Options, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of names) {
-    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-  }
+  const inputs = normalInputs(names, shape, seed);
   const layer = numberOption(options, 'layer');
   const layers = numberOption(options, 'layers');
   inputs.slopes = lightningSlopes(choiceOption(options, 'slopeKind'), sizesOf(shape).heads, layer, layers);
@@ -192,12 +184,6 @@ const decodeCases = decodeGrid({}, [
   { name: 'a scale of 1/8', shape: { heads: 2, seqlen: 2, headDim: 16 }, options: { scale: 0.125 } },
 ]);
 
-/** Readout and update of the state: what the recurrence asks for, whatever tiles a kernel chooses. */
-function stateFlops(shape: Shape, productsPerToken: number): number {
-  const { batch, heads, seqlen, headDim, headDimV } = sizesOf(shape);
-  return 2 * productsPerToken * batch * heads * seqlen * headDim * headDimV;
-}
-
 function forwardComputation(
   direction: 'forward' | 'decode',
   tensors: readonly TensorSpec[],
@@ -224,8 +210,8 @@ const backwardComputation: Computation = {
   reference: (inputs, shape, options, precision, budget) => {
     const { seqlen, headDim, headDimV } = sizesOf(shape);
     const cotangents = (index: number): LinearCotangents => ({
-      o: headPart(inputs.do, index, seqlen * headDimV),
-      s: headPart(inputs.ds, index, headDim * headDimV),
+      o: inputPart(inputs.do, index, seqlen * headDimV),
+      s: inputPart(inputs.ds, index, headDim * headDimV),
       z: new Float64Array(headDim),
     });
     const gradients = linearBackward(problemOf(inputs, shape, options, precision), cotangents, budget);

@@ -1,7 +1,7 @@
 import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
-import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
 import { goldenAttentionShape, goldenOption } from './golden-operation.js';
+import { inputPart, normalInputs } from './inputs.js';
 import { linearBackward, linearForward, type LinearCotangents, type LinearProblem } from './linear-recurrence.js';
 import { prefixRanges } from './masks.js';
 import type {
@@ -16,7 +16,7 @@ import type {
   Shape,
   TensorSpec,
 } from './mechanism.js';
-import { choiceOption, elementCount, numberOption, sizesOf, switchOption, tensorDims } from './sizes.js';
+import { choiceOption, numberOption, sizesOf, switchOption } from './sizes.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -129,29 +129,21 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
     causal: switchOption(options, 'causal'),
     eps: switchOption(options, 'normalize') ? math.round(numberOption(options, 'eps')) : null,
     head: (index) => {
-      const q = part(inputs, 'q', index, seqlen * headDim);
-      const k = part(inputs, 'k', index, seqlenK * headDim);
+      const q = inputPart(inputs.q, index, seqlen * headDim);
+      const k = inputPart(inputs.k, index, seqlenK * headDim);
       return {
         q: q.map((x) => math.round(scale * map.value(x, math))),
         k: k.map((x) => map.value(x, math)),
-        v: part(inputs, 'v', index, seqlenK * headDimV),
+        v: inputPart(inputs.v, index, seqlenK * headDimV),
         qSlope: q.map((x) => math.round(scale * map.derivative(x, math))),
         kSlope: k.map((x) => map.derivative(x, math)),
-        s0: part(inputs, 's0', index, headDim * headDimV),
-        z0: part(inputs, 'z0', index, headDim),
+        s0: inputPart(inputs.s0, index, headDim * headDimV),
+        z0: inputPart(inputs.z0, index, headDim),
         decay: 1,
         decays: null,
       };
     },
   };
-}
-
-/** One head's elements of an input as float64; zeros where the input is absent. */
-function part(inputs: Inputs, name: string, head: number, count: number): Float64Array {
-  const values = inputs[name];
-  return values === undefined
-    ? new Float64Array(count)
-    : new Float64Array(values.subarray(head * count, (head + 1) * count));
 }
 
 /**
@@ -161,12 +153,11 @@ function part(inputs: Inputs, name: string, head: number, count: number): Float6
 function generate(specs: readonly TensorSpec[], shape: Shape, options: Options, seed: number): Inputs {
   const normalize = switchOption(options, 'normalize');
   const positiveFeatures = choiceOption(options, 'feature') === 'elu1';
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role !== 'input') continue;
-    const values = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-    const positive = normalize && (name === 'z0' || (!positiveFeatures && (name === 'q' || name === 'k')));
-    inputs[name] = positive ? values.map(Math.abs) : values;
+  const inputs = normalInputs(specs, shape, seed);
+  if (!normalize) return inputs;
+  for (const name of positiveFeatures ? ['z0'] : ['z0', 'q', 'k']) {
+    const values = inputs[name];
+    if (values !== undefined) inputs[name] = values.map(Math.abs);
   }
   return inputs;
 }
@@ -266,9 +257,9 @@ const backwardComputation: Computation = {
   reference: (inputs, shape, options, precision, budget) => {
     const { seqlen, headDim, headDimV } = sizesOf(shape);
     const cotangents = (index: number): LinearCotangents => ({
-      o: part(inputs, 'do', index, seqlen * headDimV),
-      s: part(inputs, 'ds', index, headDim * headDimV),
-      z: part(inputs, 'dz', index, headDim),
+      o: inputPart(inputs.do, index, seqlen * headDimV),
+      s: inputPart(inputs.ds, index, headDim * headDimV),
+      z: inputPart(inputs.dz, index, headDim),
     });
     const problem = problemOf(inputs, shape, options, precision);
     const { dq, dk, dv, ds0, dz0 } = linearBackward(problem, cotangents, budget);

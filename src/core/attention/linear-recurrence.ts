@@ -1,7 +1,7 @@
 import type { Arithmetic } from '../numerics/arithmetic.js';
 import { statesBackwards } from './checkpoints.js';
 import type { ReferenceTensor } from './mechanism.js';
-import { rowsOfGroups, spread } from './sampling.js';
+import { joined, spread, tensorOfGroups } from './sampling.js';
 import type { Sizes } from './sizes.js';
 
 /**
@@ -36,13 +36,6 @@ export interface LinearProblem {
   readonly clamp?: boolean;
   /** The head at an index over batch and heads. */
   readonly head: (index: number) => LinearHead;
-}
-
-/** The elements of one head as float64, where each head has `count`; zeros where the tensor is absent. */
-export function headPart(values: Float32Array | undefined, head: number, count: number): Float64Array {
-  return values === undefined
-    ? new Float64Array(count)
-    : new Float64Array(values.subarray(head * count, (head + 1) * count));
 }
 
 /** Multiplies a state, or the gradient of one, by the decay of token t. */
@@ -131,12 +124,10 @@ export function linearForward(
     s.set(final.s, place * headDim * headDimV);
     z.set(final.z, place * headDim);
   });
-  const all = chosen.length === total;
-  const rows = (perHeadRows: number): Uint32Array | null => (all ? null : rowsOfGroups(chosen, perHeadRows));
   return {
-    o: { dims: [batch, heads, seqlen, headDimV], rows: rows(seqlen), values: o, exactRows: null },
-    s: { dims: [batch, heads, headDim, headDimV], rows: rows(headDim), values: s, exactRows: null },
-    z: { dims: [batch, heads, headDim], rows: rows(1), values: z, exactRows: null },
+    o: tensorOfGroups(o, [batch, heads, seqlen, headDimV], chosen, total, seqlen),
+    s: tensorOfGroups(s, [batch, heads, headDim, headDimV], chosen, total, headDim),
+    z: tensorOfGroups(z, [batch, heads, headDim], chosen, total, 1),
   };
 }
 
@@ -261,13 +252,8 @@ export function linearBackward(
     dz0.set(gradients.dz0, place * gradients.dz0.length);
     if (gradients.dg !== null) dg.push(gradients.dg);
   });
-  const all = chosen.length === total;
-  const tensor = (values: Float64Array, dims: readonly number[], perHeadRows: number): ReferenceTensor => ({
-    dims,
-    rows: all ? null : rowsOfGroups(chosen, perHeadRows),
-    values,
-    exactRows: null,
-  });
+  const tensor = (values: Float64Array, dims: readonly number[], perHead: number): ReferenceTensor =>
+    tensorOfGroups(values, dims, chosen, total, perHead);
   return {
     dq: tensor(dq, [batch, heads, seqlen, headDim], seqlen),
     dk: tensor(dk, [batch, heads, seqlenK, headDim], seqlenK),
@@ -276,13 +262,6 @@ export function linearBackward(
     dz0: tensor(dz0, [batch, heads, headDim], 1),
     dg: dg.length === 0 ? null : tensor(joined(dg), [batch, heads, seqlen, headDim], seqlen),
   };
-}
-
-/** Arrays of the same length one after another. */
-function joined(parts: readonly Float64Array[]): Float64Array {
-  const all = new Float64Array(parts.reduce((length, part) => length + part.length, 0));
-  parts.forEach((part, place) => all.set(part, place * part.length));
-  return all;
 }
 
 interface HeadGradients {

@@ -14,7 +14,7 @@ import type {
   Shape,
   Tolerance,
 } from './mechanism.js';
-import { rowsOfGroups, spread } from './sampling.js';
+import { spread, tensorOfGroups } from './sampling.js';
 import { choiceOption, elementCount, numberOption, tensorDims } from './sizes.js';
 import { caseScalars, input, invalidCase, output } from './specs.js';
 
@@ -158,12 +158,7 @@ function reference(
     const g = new Float64Array(inputs.g!.subarray(index * size, (index + 1) * size));
     values.set(newtonSchulz(math, g, rows, columns, steps), place * size);
   });
-  const x: ReferenceTensor = {
-    dims: [batch, rows, columns],
-    rows: chosen.length === batch ? null : rowsOfGroups(chosen, rows),
-    values,
-    exactRows: null,
-  };
+  const x = tensorOfGroups(values, [batch, rows, columns], chosen, batch, rows);
   return { x: choiceOption(options, 'matrixKind') === 'lowRank' ? { ...x, tolerance: lowRankTolerance } : x };
 }
 

@@ -1,13 +1,7 @@
 import { arithmetic } from '../numerics/arithmetic.js';
-import { normalValues } from '../numerics/random.js';
 import { goldenAttentionShape, goldenOption } from './golden-operation.js';
-import {
-  headPart,
-  linearBackward,
-  linearForward,
-  type LinearCotangents,
-  type LinearProblem,
-} from './linear-recurrence.js';
+import { inputPart, normalInputs } from './inputs.js';
+import { linearBackward, linearForward, type LinearCotangents, type LinearProblem } from './linear-recurrence.js';
 import { prefixRanges } from './masks.js';
 import type {
   Computation,
@@ -22,8 +16,8 @@ import type {
   TensorSpec,
 } from './mechanism.js';
 import { rmsNorm, rmsNormBackward } from './rms-norm.js';
-import { rowsOfGroups, spread } from './sampling.js';
-import { choiceOption, elementCount, numberOption, sizesOf, switchOption, tensorDims } from './sizes.js';
+import { joined, spread, tensorOfGroups } from './sampling.js';
+import { choiceOption, numberOption, sizesOf, switchOption, tensorDims } from './sizes.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -36,6 +30,7 @@ import {
   optionalOutput,
   output,
 } from './specs.js';
+import { stateFlops } from './state-flops.js';
 
 const keyDims = ['batch', 'heads', 'seqlen', 'headDim'];
 const valueDims = ['batch', 'heads', 'seqlen', 'headDimV'];
@@ -87,12 +82,12 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
     causal: switchOption(options, 'causal'),
     eps: null,
     head: (index) => ({
-      q: headPart(inputs.q, index, seqlen * headDim),
-      k: headPart(inputs.k, index, seqlen * headDim),
-      v: headPart(inputs.v, index, seqlen * headDimV),
+      q: inputPart(inputs.q, index, seqlen * headDim),
+      k: inputPart(inputs.k, index, seqlen * headDim),
+      v: inputPart(inputs.v, index, seqlen * headDimV),
       qSlope: ones,
       kSlope: ones,
-      s0: headPart(inputs.s0, index, headDim * headDimV),
+      s0: inputPart(inputs.s0, index, headDim * headDimV),
       z0: new Float64Array(headDim),
       decay: 1,
       decays: null,
@@ -122,19 +117,6 @@ function swapped(values: Float64Array, first: number, second: number, width: num
   return result;
 }
 
-/** Values and states of some whole sequences, one after another, in tensors of all. */
-function gathered(parts: readonly Float64Array[], dims: readonly number[], chosen: Uint32Array): ReferenceTensor {
-  const values = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    values.set(part, at);
-    at += part.length;
-  }
-  const rowsEach = dims.slice(1, -1).reduce((product, size) => product * size, 1);
-  const rows = chosen.length === dims[0] ? null : rowsOfGroups(chosen, rowsEach);
-  return { dims, rows, values, exactRows: null };
-}
-
 /** Across heads a row needs all of them: whole sequences are computed, one at least, whatever it costs. */
 function forwardAcrossHeads(
   problem: LinearProblem,
@@ -152,10 +134,12 @@ function forwardAcrossHeads(
     return swapped(rows, seqlen, heads, headDimV);
   });
   const states = passes.map(({ s }) => new Float64Array(s.values));
+  const tensor = (values: readonly Float64Array[], dims: readonly string[], rowsPerHead: number): ReferenceTensor =>
+    tensorOfGroups(joined(values), tensorDims(dims, shape), chosen, batch, heads * rowsPerHead);
   return {
-    o: gathered(o, tensorDims(valueDims, shape), chosen),
-    raw: gathered(raw, tensorDims(valueDims, shape), chosen),
-    s: gathered(states, tensorDims(stateDims, shape), chosen),
+    o: tensor(o, valueDims, seqlen),
+    raw: tensor(raw, valueDims, seqlen),
+    s: tensor(states, stateDims, headDim),
   };
 }
 
@@ -180,19 +164,11 @@ function rawGradient(problem: LinearProblem, inputs: Inputs, options: Options, b
   const { heads, seqlen, headDimV } = sizes;
   const eps = math.round(numberOption(options, 'eps'));
   const raw = new Float64Array(linearForward(sequenceOf(problem, batch), Infinity).o.values);
-  const gradient = headPart(inputs.do, batch, heads * seqlen * headDimV);
+  const gradient = inputPart(inputs.do, batch, heads * seqlen * headDimV);
   if (choiceOption(options, 'norm') === 'head') return rmsNormBackward(math, raw, gradient, headDimV, eps);
   const rows = (values: Float64Array): Float64Array => swapped(values, heads, seqlen, headDimV);
   const through = rmsNormBackward(math, rows(raw), rows(gradient), heads * headDimV, eps);
   return swapped(through, seqlen, heads, headDimV);
-}
-
-function generate(specs: readonly TensorSpec[], shape: Shape, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-  }
-  return inputs;
 }
 
 const grid: readonly GridCase[] = [
@@ -223,17 +199,11 @@ const grid: readonly GridCase[] = [
   { name: 'many tiles', shape: { heads: 2, seqlen: 300, headDim: 32 }, options: {} },
 ];
 
-/** Readout and update of the state, whatever tiles a kernel chooses; the norm, a few operations a number, is left out. */
-function stateFlops(shape: Shape, productsPerToken: number): number {
-  const { batch, heads, seqlen, headDim, headDimV } = sizesOf(shape);
-  return 2 * productsPerToken * batch * heads * seqlen * headDim * headDimV;
-}
-
 const forwardComputation: Computation = {
   direction: 'forward',
   tensors: forwardTensors,
   grid,
-  generate: (shape, _, seed) => generate(forwardTensors, shape, seed),
+  generate: (shape, _, seed) => normalInputs(forwardTensors, shape, seed),
   reference: forward,
   flops: (shape) => stateFlops(shape, 2),
 };
@@ -242,7 +212,7 @@ const backwardComputation: Computation = {
   direction: 'backward',
   tensors: backwardTensors,
   grid,
-  generate: (shape, _, seed) => generate(backwardTensors, shape, seed),
+  generate: (shape, _, seed) => normalInputs(backwardTensors, shape, seed),
   reference: (inputs, shape, options, precision, budget) => {
     const problem = problemOf(inputs, shape, options, precision);
     const { heads, seqlen, headDim, headDimV } = problem.sizes;
@@ -254,7 +224,7 @@ const backwardComputation: Computation = {
       const from = (index % heads) * seqlen * headDimV;
       return {
         o: known.gradient.slice(from, from + seqlen * headDimV),
-        s: headPart(inputs.ds, index, headDim * headDimV),
+        s: inputPart(inputs.ds, index, headDim * headDimV),
         z: new Float64Array(headDim),
       };
     };

@@ -1,8 +1,8 @@
 import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
 import { goldenAttentionShape, goldenOption } from './golden-operation.js';
+import { inputPart, normalInputs } from './inputs.js';
 import {
-  headPart,
   linearBackward,
   linearForward,
   type LinearCotangents,
@@ -23,7 +23,7 @@ import type {
   TensorSpec,
   Tolerance,
 } from './mechanism.js';
-import { choiceOption, elementCount, numberOption, sizesOf, switchOption, tensorDims } from './sizes.js';
+import { choiceOption, numberOption, sizesOf, switchOption } from './sizes.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -202,12 +202,13 @@ function performerOf(inputs: Inputs, shape: Shape, options: Options, precision: 
   const featureDim = shape.featureDim!;
   const rows = new Float64Array(inputs.projection!);
   const projection = { math, rows, headDim, featureDim, eps: math.round(numberOption(options, 'eps')) };
-  const queries = (head: number): Features => featuresOf(headPart(inputs.q, head, seqlen * headDim), projection, false);
-  const keys = (head: number): Features => featuresOf(headPart(inputs.k, head, seqlenK * headDim), projection, true);
+  const queries = (head: number): Features =>
+    featuresOf(inputPart(inputs.q, head, seqlen * headDim), projection, false);
+  const keys = (head: number): Features => featuresOf(inputPart(inputs.k, head, seqlenK * headDim), projection, true);
   const head = (index: number): LinearHead => ({
     q: queries(index).values,
     k: keys(index).values,
-    v: headPart(inputs.v, index, seqlenK * headDimV),
+    v: inputPart(inputs.v, index, seqlenK * headDimV),
     qSlope: new Float64Array(seqlen * featureDim).fill(1),
     kSlope: new Float64Array(seqlenK * featureDim).fill(1),
     s0: new Float64Array(featureDim * headDimV),
@@ -237,10 +238,7 @@ function byHead(
 }
 
 function generate(specs: readonly TensorSpec[], shape: Shape, options: Options, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-  }
+  const inputs = normalInputs(specs, shape, seed);
   const kind = choiceOption(options, 'projectionKind');
   inputs.projection = performerProjection(kind, shape.featureDim!, shape.headDim!, seed);
   return inputs;
@@ -343,7 +341,7 @@ const backwardComputation: Computation = {
     const { problem, projection, queries, keys } = performerOf(inputs, shape, options, precision);
     const { seqlen, seqlenK, headDim: featureDim, headDimV } = problem.sizes;
     const cotangents = (index: number): LinearCotangents => ({
-      o: headPart(inputs.do, index, seqlen * headDimV),
+      o: inputPart(inputs.do, index, seqlen * headDimV),
       s: new Float64Array(featureDim * headDimV),
       z: new Float64Array(featureDim),
     });

@@ -1,9 +1,8 @@
 import { arithmetic } from '../numerics/arithmetic.js';
-import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
 import { goldenAttentionShape, goldenOption } from './golden-operation.js';
+import { inputPart, normalInputs } from './inputs.js';
 import {
-  headPart,
   linearBackward,
   linearForward,
   type LinearCotangents,
@@ -26,7 +25,7 @@ import type {
   TensorSpec,
 } from './mechanism.js';
 import { rmsNorm, rmsNormBackward } from './rms-norm.js';
-import { elementCount, numberOption, sizesOf, switchOption, tensorDims } from './sizes.js';
+import { numberOption, sizesOf, switchOption } from './sizes.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -39,6 +38,7 @@ import {
   optionalOutput,
   output,
 } from './specs.js';
+import { stateFlops } from './state-flops.js';
 
 const keyDims = ['batch', 'heads', 'seqlen', 'headDim'];
 const valueDims = ['batch', 'heads', 'seqlen', 'headDimV'];
@@ -116,12 +116,12 @@ function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Pr
     causal: true,
     eps: null,
     head: (index) => ({
-      q: headPart(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
-      k: headPart(inputs.k, index, seqlen * headDim),
-      v: headPart(inputs.v, index, seqlen * headDimV),
+      q: inputPart(inputs.q, index, seqlen * headDim).map((value) => math.round(scale * value)),
+      k: inputPart(inputs.k, index, seqlen * headDim),
+      v: inputPart(inputs.v, index, seqlen * headDimV),
       qSlope: scales,
       kSlope: ones,
-      s0: headPart(inputs.s0, index, headDim * headDimV),
+      s0: inputPart(inputs.s0, index, headDim * headDimV),
       z0: new Float64Array(headDim),
       decay: math.round(retentionDecay(index % heads)),
       decays: null,
@@ -187,7 +187,7 @@ function forward(
 function outputGradient(problem: LinearProblem, inputs: Inputs, options: Options, index: number): Float64Array {
   const { math, sizes } = problem;
   const { seqlen, headDimV } = sizes;
-  const gradient = headPart(inputs.do, index, seqlen * headDimV);
+  const gradient = inputPart(inputs.do, index, seqlen * headDimV);
   const normalize = switchOption(options, 'normalize');
   const head = problem.head(index);
   const single: LinearProblem = { ...problem, sizes: { ...sizes, batch: 1, heads: 1 }, head: () => head };
@@ -196,20 +196,12 @@ function outputGradient(problem: LinearProblem, inputs: Inputs, options: Options
     const o = new Float64Array(linearForward(single, Infinity).o.values);
     if (normalize) divideRows(single, o, rows);
     const eps = math.round(numberOption(options, 'eps'));
-    const through = rmsNormBackward(math, o, headPart(inputs.dy, index, seqlen * headDimV), headDimV, eps);
+    const through = rmsNormBackward(math, o, inputPart(inputs.dy, index, seqlen * headDimV), headDimV, eps);
     math.addScaled(gradient, 0, 1, through, 0, gradient.length);
   }
   // torchscale lets no gradient through what it divides by.
   if (normalize) divideRows(single, gradient, rows);
   return gradient;
-}
-
-function generate(specs: readonly TensorSpec[], shape: Shape, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-  }
-  return inputs;
 }
 
 const grid: readonly GridCase[] = [
@@ -241,12 +233,6 @@ const decodeCases = decodeGrid({}, [
   { name: 'a scale of 2', shape: { heads: 2, seqlen: 2, headDim: 16 }, options: { scale: 2 } },
 ]);
 
-/** Readout and update of the state, whatever tiles a kernel chooses; the norm, a few operations a number, is left out. */
-function stateFlops(shape: Shape, productsPerToken: number): number {
-  const { batch, heads, seqlen, headDim, headDimV } = sizesOf(shape);
-  return 2 * productsPerToken * batch * heads * seqlen * headDim * headDimV;
-}
-
 function forwardComputation(
   direction: Direction,
   tensors: readonly TensorSpec[],
@@ -256,7 +242,7 @@ function forwardComputation(
     direction,
     tensors,
     grid: cases,
-    generate: (shape, _, seed) => generate(tensors, shape, seed),
+    generate: (shape, _, seed) => normalInputs(tensors, shape, seed),
     reference: forward,
     flops: (shape) => stateFlops(shape, 2),
   };
@@ -266,13 +252,13 @@ const backwardComputation: Computation = {
   direction: 'backward',
   tensors: backwardTensors,
   grid,
-  generate: (shape, _, seed) => generate(backwardTensors, shape, seed),
+  generate: (shape, _, seed) => normalInputs(backwardTensors, shape, seed),
   reference: (inputs, shape, options, precision, budget) => {
     const problem = problemOf(inputs, shape, options, precision);
     const { headDim, headDimV } = problem.sizes;
     const cotangents = (index: number): LinearCotangents => ({
       o: outputGradient(problem, inputs, options, index),
-      s: headPart(inputs.ds, index, headDim * headDimV),
+      s: inputPart(inputs.ds, index, headDim * headDimV),
       z: new Float64Array(headDim),
     });
     const { dq, dk, dv, ds0 } = linearBackward(problem, cotangents, budget);

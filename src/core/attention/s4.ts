@@ -1,6 +1,7 @@
 import { arithmetic } from '../numerics/arithmetic.js';
-import { normalValues, randomBits } from '../numerics/random.js';
+import { randomBits } from '../numerics/random.js';
 import { diagonalMode, zeroOrderHold } from './hippo.js';
+import { inputPart, normalInputs } from './inputs.js';
 import type {
   Computation,
   DimensionSpec,
@@ -16,8 +17,8 @@ import type {
   TensorSpec,
 } from './mechanism.js';
 import { decodeCases, grid } from './s4-grid.js';
-import { rowsOfGroups, spread } from './sampling.js';
-import { choiceOption, elementCount, tensorDims } from './sizes.js';
+import { joined, spread, tensorOfGroups } from './sampling.js';
+import { choiceOption, tensorDims } from './sizes.js';
 import {
   caseScalars,
   forwardTolerance,
@@ -110,10 +111,6 @@ function sizesOf(shape: Shape): Sizes {
 
 const zeros = (count: number): Float64Array => new Float64Array(count);
 
-function part(values: Float32Array | undefined, index: number, count: number): Float64Array {
-  return values === undefined ? zeros(count) : new Float64Array(values.subarray(index * count, (index + 1) * count));
-}
-
 /** One channel of one sequence: its input, and the real and imaginary parts of its modes in turn. */
 interface Channel {
   readonly u: Float64Array;
@@ -127,12 +124,12 @@ interface Channel {
 function channelOf(inputs: Inputs, { channels, seqlen, stateDim }: Sizes, index: number): Channel {
   const channel = index % channels;
   return {
-    u: part(inputs.u, index, seqlen),
-    a: part(inputs.Abar, channel, 2 * stateDim),
-    b: part(inputs.Bbar, channel, 2 * stateDim),
-    c: part(inputs.C, channel, 2 * stateDim),
+    u: inputPart(inputs.u, index, seqlen),
+    a: inputPart(inputs.Abar, channel, 2 * stateDim),
+    b: inputPart(inputs.Bbar, channel, 2 * stateDim),
+    c: inputPart(inputs.C, channel, 2 * stateDim),
     d: inputs.D?.[channel] ?? 0,
-    s0: part(inputs.s0, index, 2 * stateDim),
+    s0: inputPart(inputs.s0, index, 2 * stateDim),
   };
 }
 
@@ -162,22 +159,6 @@ function scan(
   return { y, s: x };
 }
 
-/** Values of chosen indices one after another, with the rows they are where not all were chosen. */
-function collected(
-  parts: readonly Float64Array[],
-  dims: readonly number[],
-  chosen: Uint32Array | null,
-  rowsEach: number,
-): ReferenceTensor {
-  const values = zeros(parts.reduce((length, { length: own }) => length + own, 0));
-  let at = 0;
-  for (const own of parts) {
-    values.set(own, at);
-    at += own.length;
-  }
-  return { dims, rows: chosen && rowsOfGroups(chosen, rowsEach), values, exactRows: null };
-}
-
 function forward(
   inputs: Inputs,
   shape: Shape,
@@ -187,22 +168,14 @@ function forward(
   const sizes = sizesOf(shape);
   const { batch, channels, seqlen, stateDim } = sizes;
   const { round } = arithmetic(precision);
-  const chosen = spread(batch * channels, budget / (8 * seqlen * stateDim));
-  const sampled = chosen.length < batch * channels ? chosen : null;
+  const total = batch * channels;
+  const chosen = spread(total, budget / (8 * seqlen * stateDim));
   const outputs = Array.from(chosen, (index) => scan(channelOf(inputs, sizes, index), round));
+  const y = joined(outputs.map((output) => output.y));
+  const s = joined(outputs.map((output) => output.s));
   return {
-    y: collected(
-      outputs.map(({ y }) => y),
-      tensorDims(tokenDims, shape),
-      sampled,
-      1,
-    ),
-    s: collected(
-      outputs.map(({ s }) => s),
-      tensorDims(stateDims, shape),
-      sampled,
-      stateDim,
-    ),
+    y: tensorOfGroups(y, tensorDims(tokenDims, shape), chosen, total, 1),
+    s: tensorOfGroups(s, tensorDims(stateDims, shape), chosen, total, stateDim),
   };
 }
 
@@ -274,7 +247,6 @@ function backward(
   const { round, addScaled } = arithmetic(precision);
   const width = 2 * stateDim;
   const chosen = spread(channels, budget / (24 * batch * seqlen * stateDim));
-  const isAll = chosen.length === channels;
   const indices = Array.from({ length: batch }, (_, b) =>
     Array.from(chosen, (channel) => b * channels + channel),
   ).flat();
@@ -282,38 +254,26 @@ function backward(
   const dD = zeros(channels).fill(Number.NaN);
   for (const channel of chosen) dD[channel] = 0;
   const own = indices.map((index, at) => {
-    const dy = part(inputs.dy, index, seqlen);
-    const gradients = channelGradients(channelOf(inputs, sizes, index), dy, part(inputs.ds, index, width), round);
+    const dy = inputPart(inputs.dy, index, seqlen);
+    const gradients = channelGradients(channelOf(inputs, sizes, index), dy, inputPart(inputs.ds, index, width), round);
     const sum = sums[at % chosen.length]!;
     for (const name of ['a', 'b', 'c'] as const) addScaled(sum[name], 0, 1, gradients[name], 0, width);
     dD[index % channels] = round(dD[index % channels]! + gradients.dD);
     return gradients;
   });
   const ofModes = (name: 'a' | 'b' | 'c'): ReferenceTensor =>
-    collected(
-      sums.map((sum) => sum[name]),
-      tensorDims(modeDims, shape),
-      isAll ? null : chosen,
-      stateDim,
-    );
-  const sampled = isAll ? null : Uint32Array.from(indices);
+    tensorOfGroups(joined(sums.map((sum) => sum[name])), tensorDims(modeDims, shape), chosen, channels, stateDim);
+  const ofChannels = (name: 'du' | 's0', dims: readonly string[], rowsEach: number): ReferenceTensor => {
+    const values = joined(own.map((gradients) => gradients[name]));
+    return tensorOfGroups(values, tensorDims(dims, shape), Uint32Array.from(indices), batch * channels, rowsEach);
+  };
   return {
-    du: collected(
-      own.map(({ du }) => du),
-      tensorDims(tokenDims, shape),
-      sampled,
-      1,
-    ),
+    du: ofChannels('du', tokenDims, 1),
     dAbar: ofModes('a'),
     dBbar: ofModes('b'),
     dC: ofModes('c'),
     dD: { dims: [channels], rows: null, values: dD, exactRows: null },
-    ds0: collected(
-      own.map(({ s0 }) => s0),
-      tensorDims(stateDims, shape),
-      sampled,
-      stateDim,
-    ),
+    ds0: ofChannels('s0', stateDims, stateDim),
   };
 }
 
@@ -325,10 +285,7 @@ function stepsOf(kind: string, channels: number, seed: number): readonly number[
 }
 
 function generate(specs: readonly TensorSpec[], shape: Shape, options: Options, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-  }
+  const inputs = normalInputs(specs, shape, seed);
   const { channels, stateDim } = sizesOf(shape);
   const kind = choiceOption(options, 'modeKind');
   const held = stepsOf(choiceOption(options, 'stepKind'), channels, seed).flatMap((step) =>

@@ -1,6 +1,6 @@
 import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
-import { normalValues } from '../numerics/random.js';
 import { goldenAttentionShape, goldenOption, goldenWindow } from './golden-operation.js';
+import { normalInputs } from './inputs.js';
 import { keyRanges, visiblePairs } from './masks.js';
 import type {
   Computation,
@@ -15,8 +15,8 @@ import type {
   TensorSpec,
   Tolerance,
 } from './mechanism.js';
-import { rowsOfGroups, spread } from './sampling.js';
-import { elementCount, numberOption, sizesOf, tensorDims } from './sizes.js';
+import { spread, tensorOfGroups } from './sampling.js';
+import { numberOption, sizesOf, tensorDims } from './sizes.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -225,13 +225,8 @@ function backward(
       else empty.push(target);
     }
   });
-  const all = chosen.length === total;
-  const tensor = (values: Float64Array, dims: readonly string[], perHead: number): ReferenceTensor => ({
-    dims: tensorDims(dims, shape),
-    rows: all ? null : rowsOfGroups(chosen, perHead),
-    values,
-    exactRows: null,
-  });
+  const tensor = (values: Float64Array, dims: readonly string[], perHead: number): ReferenceTensor =>
+    tensorOfGroups(values, tensorDims(dims, shape), chosen, total, perHead);
   const exactRows = empty.length > 0 ? Uint32Array.from(empty) : null;
   return {
     dq: { ...tensor(gradients.dq, queryDims, group * seqlen), exactRows },
@@ -278,14 +273,6 @@ function backwardRow(problem: Problem, gradients: Gradients, at: BackwardRow, p:
     math.addScaled(gradients.dk, (place * seqlenK + j) * headDim, ds, problem.q, row * headDim, headDim);
     math.addScaled(gradients.dv, (place * seqlenK + j) * headDimV, p[j]!, gradients.do, row * headDimV, headDimV);
   }
-}
-
-function inputsOf(specs: readonly TensorSpec[], shape: Shape, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-  }
-  return inputs;
 }
 
 /** Two multiplications of matrices over the visible pairs forward, five backward (Dao et al. 2022). */
@@ -338,7 +325,7 @@ const forwardComputation: Computation = {
   direction: 'forward',
   tensors: forwardTensors,
   grid,
-  generate: (shape, _options, seed) => inputsOf(forwardTensors, shape, seed),
+  generate: (shape, _options, seed) => normalInputs(forwardTensors, shape, seed),
   reference: forward,
   flops: (shape, options) => pairFlops(shape, options, 1, 1),
 };
@@ -347,7 +334,7 @@ const backwardComputation: Computation = {
   direction: 'backward',
   tensors: backwardTensors,
   grid,
-  generate: (shape, _options, seed) => inputsOf(backwardTensors, shape, seed),
+  generate: (shape, _options, seed) => normalInputs(backwardTensors, shape, seed),
   reference: backward,
   flops: (shape, options) => pairFlops(shape, options, 3, 2),
 };

@@ -1,6 +1,7 @@
 import { arithmetic } from '../numerics/arithmetic.js';
 import { normalValues, randomBits } from '../numerics/random.js';
 import type { GoldenSizes } from './golden-operation.js';
+import { inputPart, normalInputs } from './inputs.js';
 import { linearBackward, linearForward, type LinearHead, type LinearProblem } from './linear-recurrence.js';
 import { prefixRanges } from './masks.js';
 import type {
@@ -17,8 +18,8 @@ import type {
   Shape,
   TensorSpec,
 } from './mechanism.js';
-import { rowsOfGroups, spread } from './sampling.js';
-import { choiceOption, elementCount, tensorDims } from './sizes.js';
+import { spread, tensorOfGroups } from './sampling.js';
+import { choiceOption, tensorDims } from './sizes.js';
 import { decodeCases, grid } from './state-space-grid.js';
 import {
   caseScalars,
@@ -115,12 +116,6 @@ function sizesOf(shape: Shape): Sizes {
   return { batch, heads, groups, seqlen, headDim, stateDim };
 }
 
-function part(values: Float32Array | undefined, index: number, count: number): Float64Array {
-  return values === undefined
-    ? new Float64Array(count)
-    : new Float64Array(values.subarray(index * count, (index + 1) * count));
-}
-
 /** The group of an index over batch and heads, counted over batch and groups. */
 function groupOf({ heads, groups }: Sizes, index: number): number {
   return Math.floor(index / heads) * groups + Math.floor(((index % heads) * groups) / heads);
@@ -131,18 +126,18 @@ function headOf(inputs: Inputs, sizes: Sizes, precision: Precision, index: numbe
   const { round } = arithmetic(precision);
   const { heads, seqlen, headDim, stateDim } = sizes;
   const group = groupOf(sizes, index);
-  const dt = part(inputs.dt, index, seqlen);
+  const dt = inputPart(inputs.dt, index, seqlen);
   const rate = inputs.A![index % heads]!;
   const decays = new Float64Array(seqlen * stateDim);
   dt.forEach((step, t) => decays.fill(round(Math.exp(round(step * rate))), t * stateDim, (t + 1) * stateDim));
   const ones = new Float64Array(seqlen * stateDim).fill(1);
   return {
-    q: part(inputs.C, group, seqlen * stateDim),
-    k: part(inputs.B, group, seqlen * stateDim),
-    v: part(inputs.x, index, seqlen * headDim).map((value, at) => round(value * dt[Math.floor(at / headDim)]!)),
+    q: inputPart(inputs.C, group, seqlen * stateDim),
+    k: inputPart(inputs.B, group, seqlen * stateDim),
+    v: inputPart(inputs.x, index, seqlen * headDim).map((value, at) => round(value * dt[Math.floor(at / headDim)]!)),
     qSlope: ones,
     kSlope: ones,
-    s0: part(inputs.s0, index, stateDim * headDim),
+    s0: inputPart(inputs.s0, index, stateDim * headDim),
     z0: new Float64Array(stateDim),
     decay: 1,
     decays,
@@ -204,9 +199,9 @@ function headGradients(
 ): HeadGradients {
   const math = arithmetic(precision);
   const { heads, seqlen, headDim, stateDim } = sizes;
-  const dt = part(inputs.dt, index, seqlen);
-  const x = part(inputs.x, index, seqlen * headDim);
-  const dy = part(inputs.dy, index, seqlen * headDim);
+  const dt = inputPart(inputs.dt, index, seqlen);
+  const x = inputPart(inputs.x, index, seqlen * headDim);
+  const dy = inputPart(inputs.dy, index, seqlen * headDim);
   const rate = inputs.A![index % heads]!;
   const skip = inputs.D?.[index % heads] ?? 0;
   const ones = new Float64Array(stateDim).fill(1);
@@ -243,8 +238,8 @@ function backward(
   const headIndices = everyBatch(heads, ownHeads);
   const groupIndices = everyBatch(groups, [...chosen]);
   const cotangents = (at: number): { o: Float64Array; s: Float64Array; z: Float64Array } => ({
-    o: part(inputs.dy, headIndices[at]!, seqlen * headDim),
-    s: part(inputs.ds, headIndices[at]!, stateDim * headDim),
+    o: inputPart(inputs.dy, headIndices[at]!, seqlen * headDim),
+    s: inputPart(inputs.ds, headIndices[at]!, stateDim * headDim),
     z: new Float64Array(stateDim),
   });
   const linear = linearBackward(problemOf(inputs, sizes, precision, headIndices), cotangents, Infinity);
@@ -274,22 +269,19 @@ function backward(
     });
     return sums;
   };
-  const all = chosen.length === groups;
-  const tensor = (values: Float64Array, dims: readonly string[], indices: readonly number[], perIndex: number) => ({
-    dims: tensorDims(dims, shape),
-    rows: all ? null : rowsOfGroups(Uint32Array.from(indices), perIndex),
-    values,
-    exactRows: null,
-  });
+  const ofHeads = (values: Float64Array, dims: readonly string[], rowsEach: number): ReferenceTensor =>
+    tensorOfGroups(values, tensorDims(dims, shape), Uint32Array.from(headIndices), batch * heads, rowsEach);
+  const ofGroups = (values: Float64Array): ReferenceTensor =>
+    tensorOfGroups(values, tensorDims(groupDims, shape), Uint32Array.from(groupIndices), batch * groups, seqlen);
   const perHead = (values: Float64Array): ReferenceTensor => ({ dims: [heads], rows: null, values, exactRows: null });
   return {
-    dx: tensor(dx, tokenDims, headIndices, seqlen),
-    ddt: tensor(ddt, stepDims, headIndices, 1),
+    dx: ofHeads(dx, tokenDims, seqlen),
+    ddt: ofHeads(ddt, stepDims, 1),
     dA: perHead(dA),
-    dB: tensor(overHeads(dk), groupDims, groupIndices, seqlen),
-    dC: tensor(overHeads(dq), groupDims, groupIndices, seqlen),
+    dB: ofGroups(overHeads(dk)),
+    dC: ofGroups(overHeads(dq)),
     dD: perHead(dD),
-    ds0: tensor(new Float64Array(ds0.values), stateDims, headIndices, stateDim),
+    ds0: ofHeads(new Float64Array(ds0.values), stateDims, stateDim),
   };
 }
 
@@ -312,10 +304,7 @@ function stepsOf(kind: string, count: number, seed: number): Float32Array {
 }
 
 function generate(specs: readonly TensorSpec[], shape: Shape, options: Options, seed: number): Inputs {
-  const inputs: Record<string, Float32Array> = {};
-  for (const { name, dims, role } of specs) {
-    if (role === 'input') inputs[name] = normalValues(elementCount(tensorDims(dims, shape)), seed, name);
-  }
+  const inputs = normalInputs(specs, shape, seed);
   const kind = choiceOption(options, 'stepKind');
   inputs.dt = stepsOf(kind, inputs.dt!.length, seed);
   // Mamba-2 begins with rates of -1 to -16; a unit step needs less to remember anything.

@@ -2,6 +2,7 @@ import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { normalValues } from '../numerics/random.js';
 import { decodeGrid } from './decode-grid.js';
 import { goldenAttentionShape, goldenOption } from './golden-operation.js';
+import { inputPart } from './inputs.js';
 import type {
   Computation,
   Direction,
@@ -16,7 +17,7 @@ import type {
   TensorSpec,
 } from './mechanism.js';
 import { prefixRanges } from './masks.js';
-import { rowsOfGroups, spread } from './sampling.js';
+import { spread, tensorOfGroups } from './sampling.js';
 import { choiceOption, elementCount, numberOption, sizesOf, tensorDims } from './sizes.js';
 import {
   attentionDimensions,
@@ -29,6 +30,7 @@ import {
   optionalOutput,
   output,
 } from './specs.js';
+import { stateFlops } from './state-flops.js';
 
 const keyDims = ['batch', 'heads', 'seqlen', 'headDim'];
 const valueDims = ['batch', 'heads', 'seqlen', 'headDimV'];
@@ -101,8 +103,7 @@ interface Head {
 
 function headOf(inputs: Inputs, shape: Shape, index: number): Head {
   const { seqlen, headDim, headDimV } = sizesOf(shape);
-  const part = (name: string, count: number): Float64Array =>
-    new Float64Array(inputs[name]?.subarray(index * count, (index + 1) * count) ?? new Float64Array(count));
+  const part = (name: string, count: number): Float64Array => inputPart(inputs[name], index, count);
   return {
     q: part('q', seqlen * headDim),
     k: part('k', seqlen * headDim),
@@ -173,12 +174,8 @@ function reference(
     m.set(head.m, place * size);
     s.set(head.s, place * size);
   });
-  const tensor = (values: Float64Array, dims: readonly string[], rowsPerHead: number): ReferenceTensor => ({
-    dims: tensorDims(dims, shape),
-    rows: chosen.length === total ? null : rowsOfGroups(chosen, rowsPerHead),
-    values,
-    exactRows: null,
-  });
+  const tensor = (values: Float64Array, dims: readonly string[], rowsPerHead: number): ReferenceTensor =>
+    tensorOfGroups(values, tensorDims(dims, shape), chosen, total, rowsPerHead);
   return { o: tensor(o, valueDims, seqlen), m: tensor(m, memoryDims, headDim), s: tensor(s, memoryDims, headDim) };
 }
 
@@ -269,16 +266,9 @@ const decodeCases = decodeGrid({ chunk: 1 }, [
   { name: 'a loss of half the squares', shape: { heads: 2, seqlen: 3 }, options: { chunk: 1, lossCoef: 1 } },
 ]);
 
-/**
- * Multiply-adds on a memory of headDim × headDimV for every token: the error, two updates, and the reading of both states
- * by the query. The products inside its chunks, which a kernel adds to gain parallelism, are its own affair.
- */
-function flops(shape: Shape): number {
-  const { batch, heads, seqlen, headDim, headDimV } = sizesOf(shape);
-  return 10 * batch * heads * seqlen * headDim * headDimV;
-}
-
 function computation(direction: Direction, tensors: readonly TensorSpec[], cases: readonly GridCase[]): Computation {
+  // The error, two updates, and the reading of both states by the query.
+  const flops = (shape: Shape): number => stateFlops(shape, 5);
   return { direction, tensors, grid: cases, generate, reference, flops };
 }
 
