@@ -5,6 +5,7 @@ import {
   completeShape,
   compulsoryBytes,
   findMechanism,
+  mechanisms,
 } from '../../../src/core/attention/catalogue.js';
 import type { Computation, Mechanism } from '../../../src/core/attention/mechanism.js';
 import { elementCount, tensorDims } from '../../../src/core/attention/sizes.js';
@@ -47,6 +48,10 @@ function costsOf(mechanism: Mechanism, decode: Computation): readonly string[] {
 }
 
 describe('the overview of the mechanisms', () => {
+  it.each(mechanisms.map(({ id }) => id))('has a link to %s', (id) => {
+    expect(page).toContain(`](${id}.md)`);
+  });
+
   it('has the family of linear attention', () => {
     expect(rows.length).toBeGreaterThanOrEqual(7);
   });
