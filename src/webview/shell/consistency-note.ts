@@ -18,19 +18,16 @@ export function consistencyNote({ consistency: kept }: PanelSnapshot): TemplateR
     <div class="note-body">
       <p class="note-title">${title}</p>
       <div class="table-box">
-        <table class="data">
+        <table class="data checks">
           <thead>
             <tr>
-              <th scope="col">${t('Check')}</th>
-              <th scope="col">${t('Verdict')}</th>
-              <th scope="col">${t('Tensor')}</th>
+              <th scope="col" class="mark-column"><span class="hidden">${t('Verdict')}</span></th>
+              <th scope="col">${t('Check')}, ${t('Tensor')}</th>
               <th scope="col" class="number">${t('RMS ratio')}</th>
               <th scope="col" class="number">${t('Allowed')}</th>
             </tr>
           </thead>
-          <tbody>
-            ${checks.map(rows)}
-          </tbody>
+          ${checks.map(rows)}
         </table>
       </div>
       ${checks.filter((check) => !check.passed).map(({ title: name, sentence }) => html`<p>${name}: ${sentence}</p>`)}
@@ -40,30 +37,26 @@ export function consistencyNote({ consistency: kept }: PanelSnapshot): TemplateR
   </section>`;
 }
 
+/** A check as a line of its own, for its name is long, and its tensors below it. */
 function rows({ title, passed, tensors }: ConsistencyCheck): TemplateResult {
-  const verdict = passed ? t('agrees') : t('differs');
-  const first = tensors[0];
-  if (!first) {
-    return html`<tr>
-      <th scope="row">${title}</th>
-      <td class="bad">${t('no result')}</td>
-      <td></td>
-      <td></td>
-      <td></td>
-    </tr>`;
-  }
-  return html`${tensors.map(
-    (tensor, at) =>
-      html`<tr>
-        ${
-          at === 0
-            ? html`<th scope="rowgroup" rowspan=${tensors.length}>${title}</th>
-                <td rowspan=${tensors.length} class=${passed ? '' : 'bad'}>${verdict}</td>`
-            : nothing
-        }
-        <td class="code">${tensor.name}</td>
-        <td class="number ${tensor.passed ? '' : 'bad'}">${formatError(tensor.rmsRatio)}</td>
-        <td class="number">${formatError(tensor.bound)}</td>
-      </tr>`,
-  )}`;
+  const verdict = passed ? t('agrees') : tensors.length > 0 ? t('differs') : t('no result');
+  return html`<tbody>
+    <tr>
+      <td class="mark-column">
+        <span class="mark ${passed ? 'right' : 'wrong'}" title=${verdict}
+          >${codicon(passed ? 'pass-filled' : 'error')}<span class="hidden">${verdict}</span></span
+        >
+      </td>
+      <th scope="rowgroup" colspan="3">${title}</th>
+    </tr>
+    ${tensors.map(
+      (tensor) =>
+        html`<tr>
+          <td></td>
+          <th scope="row" class="code">${tensor.name}</th>
+          <td class="number ${tensor.passed ? '' : 'bad'}">${formatError(tensor.rmsRatio)}</td>
+          <td class="number">${formatError(tensor.bound)}</td>
+        </tr>`,
+    )}
+  </tbody>`;
 }

@@ -3,6 +3,7 @@ import type {
   BenchmarkReport,
   CaseVerdict,
   CompareReport,
+  ConsistencyReport,
   DeviceInfo,
   LabFailure,
   RunReport,
@@ -342,6 +343,42 @@ export const runReport: RunReport = {
   ],
   device: gpu,
 };
+
+/** Two checks between kernels, of which the second fails in one of two tensors. */
+export function consistencyReport(): ConsistencyReport {
+  const { cases, device } = compareReport(true);
+  const [right, wrong] = [true, false].map((passes) => cases.find(({ passed }) => passed === passes)!.tensors[0]!);
+  const about = { shape: {}, options: {}, failure: null, kernels: ['lightning2.wgsl', 'decode.wgsl'] };
+  return {
+    hash: idle.kernel!.hash,
+    mechanism: 'lightning-attention',
+    kernels: about.kernels.map((name) => ({ name, hash: 'h', direction: 'forward' })),
+    passed: false,
+    sentence: 'Inconsistent in 1 of 2 checks.',
+    checks: [
+      {
+        ...about,
+        kind: 'resume',
+        title: 'lightning2: 91 tokens, then 28 from its state',
+        passed: true,
+        sentence: '',
+        tensors: [right!, { ...right!, name: 's' }],
+      },
+      {
+        ...about,
+        kind: 'decode',
+        title: 'lightning2: 91 tokens, then decode token by token',
+        passed: false,
+        sentence: 'o differs from row 91 on.',
+        tensors: [wrong!, { ...right!, name: 's' }],
+      },
+    ],
+    skipped: [{ kernel: 'backward.wgsl', reason: 'it computes gradients.' }],
+    seed: 1,
+    device,
+    elapsedMs: 1,
+  };
+}
 
 /** A failure of a kind. */
 export function failure(kind: LabFailure['kind'], message: string, remedy: string | null = null): LabFailure {

@@ -1,7 +1,17 @@
 import type { PanelSnapshot } from '../../../src/lab/panel.js';
 import { flashTrace, largeTrace } from './flash-trace.js';
 import { lightningTrace } from './lightning-trace.js';
-import { benchmarkReport, compareReport, failure, idle, kept, kernel, runReport, softwareGpu } from './fixtures.js';
+import {
+  benchmarkReport,
+  compareReport,
+  consistencyReport,
+  failure,
+  idle,
+  kept,
+  kernel,
+  runReport,
+  softwareGpu,
+} from './fixtures.js';
 
 const flashKernel = {
   ...kernel,
@@ -10,12 +20,16 @@ const flashKernel = {
   mechanismTitle: 'Softmax Attention',
 };
 
+const simulator = { ...softwareGpu, host: 'simulator', subgroupMinSize: 32 } as const;
+
 /** The states of the panel by name, for tests and for pictures. */
 export const states: Readonly<Record<string, () => PanelSnapshot>> = {
   'no-kernel': () => ({ ...idle, kernel: null, device: null }),
   idle: () => idle,
   right: () => ({ ...idle, compare: kept(compareReport(false)), benchmark: kept(benchmarkReport()) }),
   wrong: () => ({ ...idle, compare: kept(compareReport(true)) }),
+  simulated: () => ({ ...idle, compare: kept({ ...compareReport(true), device: simulator }) }),
+  inconsistent: () => ({ ...idle, consistency: kept(consistencyReport()) }),
   stale: () => ({ ...idle, compare: kept(compareReport(false), true), benchmark: kept(benchmarkReport(), true) }),
   running: () => ({ ...idle, running: 'compare', compare: kept(compareReport(false), true) }),
   ran: () => ({ ...idle, run: kept(runReport) }),
