@@ -1,5 +1,6 @@
 import { cosformerAttention } from './cosformer-attention.js';
 import { deltaRule, gatedDeltaRule } from './delta-rule.js';
+import { diagAttention } from './diag-attention.js';
 import { gatedLinearAttention } from './gated-linear-attention.js';
 import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
@@ -34,6 +35,7 @@ export const mechanisms: readonly Mechanism[] = [
   s4,
   titans,
   normAttention,
+  diagAttention,
 ];
 
 /** The mechanism of an id, or null where there is none. */

@@ -18,10 +18,8 @@ export function keyRanges(shape: Shape, options: Options): (query: number) => Ke
   };
 }
 
-/** The number of (query, key) pairs one head of softmax attention sees. */
-export function visiblePairs(shape: Shape, options: Options): number {
-  const range = keyRanges(shape, options);
-  const { seqlen } = sizesOf(shape);
+/** The number of (query, key) pairs that a mask lets one head of `seqlen` queries see. */
+export function pairsIn(range: (query: number) => KeyRange, seqlen: number): number {
   let pairs = 0;
   for (let query = 0; query < seqlen; query++) {
     const { from, to } = range(query);
@@ -30,8 +28,24 @@ export function visiblePairs(shape: Shape, options: Options): number {
   return pairs;
 }
 
+/** The number of (query, key) pairs one head of softmax attention sees. */
+export function visiblePairs(shape: Shape, options: Options): number {
+  return pairsIn(keyRanges(shape, options), sizesOf(shape).seqlen);
+}
+
 /** Which keys each query of linear attention sees: all of them, or, where causal, those up to its own position. */
 export function prefixRanges(shape: Shape, causal: boolean): (query: number) => KeyRange {
   const { seqlenK } = sizesOf(shape);
   return (query) => ({ from: 0, to: causal ? Math.min(query + 1, seqlenK) : seqlenK });
+}
+
+/**
+ * Which keys each query of attention in blocks sees: those of its own block of so many tokens, the last one shorter, and
+ * where causal only those up to its own position.
+ */
+export function blockRanges(seqlen: number, block: number, causal: boolean): (query: number) => KeyRange {
+  return (query) => {
+    const from = query - (query % block);
+    return { from, to: causal ? query + 1 : Math.min(from + block, seqlen) };
+  };
 }

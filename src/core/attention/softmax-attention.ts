@@ -1,22 +1,9 @@
-import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { goldenAttentionShape, goldenOption, goldenWindow } from './golden-operation.js';
 import { normalInputs } from './inputs.js';
 import { keyRanges, visiblePairs } from './masks.js';
-import type {
-  Computation,
-  GridCase,
-  Inputs,
-  Mechanism,
-  Options,
-  OptionSpec,
-  Precision,
-  ReferenceTensor,
-  Shape,
-  TensorSpec,
-  Tolerance,
-} from './mechanism.js';
-import { spread, tensorOfGroups } from './sampling.js';
-import { numberOption, sizesOf, tensorDims } from './sizes.js';
+import type { Computation, GridCase, Mechanism, OptionSpec, TensorSpec, Tolerance } from './mechanism.js';
+import { sizesOf } from './sizes.js';
+import { softmaxBackward, softmaxFlops, softmaxForward, softmaxProblem } from './softmax-rows.js';
 import {
   attentionDimensions,
   attentionParts,
@@ -86,202 +73,6 @@ const optionSpecs: readonly OptionSpec[] = [
   },
 ];
 
-/** Everything the rows of one case share: sizes, inputs as float64, mask, and the arithmetic of the precision. */
-interface Problem {
-  readonly math: Arithmetic;
-  readonly sizes: ReturnType<typeof sizesOf>;
-  readonly scale: number;
-  readonly range: ReturnType<typeof keyRanges>;
-  readonly q: Float64Array;
-  readonly k: Float64Array;
-  readonly v: Float64Array;
-}
-
-function problemOf(inputs: Inputs, shape: Shape, options: Options, precision: Precision): Problem {
-  const math = arithmetic(precision);
-  return {
-    math,
-    sizes: sizesOf(shape),
-    scale: math.round(numberOption(options, 'scale')),
-    range: keyRanges(shape, options),
-    q: new Float64Array(inputs.q!),
-    k: new Float64Array(inputs.k!),
-    v: new Float64Array(inputs.v!),
-  };
-}
-
-/** First key row of the key head that query row `row` (over batch, heads, seqlen) uses. */
-function keyHeadStart({ sizes }: Problem, row: number): number {
-  const head = Math.floor(row / sizes.seqlen);
-  const batch = Math.floor(head / sizes.heads);
-  const headKv = Math.floor(((head % sizes.heads) * sizes.headsKv) / sizes.heads);
-  return (batch * sizes.headsKv + headKv) * sizes.seqlenK;
-}
-
-interface SoftmaxRow {
-  readonly sum: number;
-  readonly lse: number;
-}
-
-/** Writes the weights e^(score - max) of one query row into p[from..to); returns their sum and the log-sum-exp. */
-function softmaxRow(
-  problem: Problem,
-  row: number,
-  keys: number,
-  from: number,
-  to: number,
-  p: Float64Array,
-): SoftmaxRow {
-  const { math, sizes, scale } = problem;
-  let max = -Infinity;
-  for (let j = from; j < to; j++) {
-    const inner = math.dot(problem.q, row * sizes.headDim, problem.k, (keys + j) * sizes.headDim, sizes.headDim);
-    const score = math.round(scale * inner);
-    p[j] = score;
-    if (score > max) max = score;
-  }
-  let sum = 0;
-  for (let j = from; j < to; j++) {
-    const weight = math.round(Math.exp(math.round(p[j]! - max)));
-    p[j] = weight;
-    sum = math.round(sum + weight);
-  }
-  return { sum, lse: math.round(max + math.round(Math.log(sum))) };
-}
-
-function forward(
-  inputs: Inputs,
-  shape: Shape,
-  options: Options,
-  precision: Precision,
-  budget: number,
-): Readonly<Record<string, ReferenceTensor>> {
-  const problem = problemOf(inputs, shape, options, precision);
-  const { math, sizes } = problem;
-  const { batch, heads, seqlen, headDim, headDimV } = sizes;
-  const total = batch * heads * seqlen;
-  const work = batch * heads * visiblePairs(shape, options) * (headDim + headDimV);
-  const rows = work > budget ? spread(total, (total * budget) / work) : null;
-  const count = rows?.length ?? total;
-  const o = new Float64Array(count * headDimV);
-  const lse = new Float64Array(total).fill(Number.NaN);
-  const empty: number[] = [];
-  const p = new Float64Array(sizes.seqlenK);
-  for (let index = 0; index < count; index++) {
-    const row = rows?.[index] ?? index;
-    const { from, to } = problem.range(row % seqlen);
-    if (from >= to) {
-      empty.push(index);
-      lse[row] = -Infinity;
-      continue;
-    }
-    const keys = keyHeadStart(problem, row);
-    const softmax = softmaxRow(problem, row, keys, from, to, p);
-    for (let j = from; j < to; j++) {
-      math.addScaled(o, index * headDimV, p[j]!, problem.v, (keys + j) * headDimV, headDimV);
-    }
-    for (let column = 0; column < headDimV; column++) {
-      const at = index * headDimV + column;
-      o[at] = math.round(o[at]! / softmax.sum);
-    }
-    lse[row] = softmax.lse;
-  }
-  const exactRows = empty.length > 0 ? Uint32Array.from(empty) : null;
-  return {
-    o: { dims: tensorDims(outputDims, shape), rows, values: o, exactRows },
-    lse: { dims: tensorDims(lseDims, shape), rows: null, values: lse, exactRows: null },
-  };
-}
-
-/** Gradients of the key heads that fit the budget (first and last at least), with all query heads that share each. */
-function backward(
-  inputs: Inputs,
-  shape: Shape,
-  options: Options,
-  precision: Precision,
-  budget: number,
-): Readonly<Record<string, ReferenceTensor>> {
-  const problem = problemOf(inputs, shape, options, precision);
-  const { batch, heads, headsKv, seqlen, seqlenK, headDim, headDimV } = problem.sizes;
-  const total = batch * headsKv;
-  const group = heads / headsKv;
-  const perKeyHead = group * visiblePairs(shape, options) * (3 * headDim + 2 * headDimV);
-  const chosen = spread(total, perKeyHead > 0 ? budget / perKeyHead : total);
-  const gradients: Gradients = {
-    do: new Float64Array(inputs.do!),
-    dlse: inputs.dlse ? new Float64Array(inputs.dlse) : new Float64Array(batch * heads * seqlen),
-    dq: new Float64Array(chosen.length * group * seqlen * headDim),
-    dk: new Float64Array(chosen.length * seqlenK * headDim),
-    dv: new Float64Array(chosen.length * seqlenK * headDimV),
-  };
-  const empty: number[] = [];
-  const p = new Float64Array(seqlenK);
-  chosen.forEach((keyHead, place) => {
-    for (let index = 0; index < group * seqlen; index++) {
-      const row = keyHead * group * seqlen + index;
-      const target = place * group * seqlen + index;
-      const { from, to } = problem.range(row % seqlen);
-      if (from < to) backwardRow(problem, gradients, { row, target, place, from, to }, p);
-      else empty.push(target);
-    }
-  });
-  const tensor = (values: Float64Array, dims: readonly string[], perHead: number): ReferenceTensor =>
-    tensorOfGroups(values, tensorDims(dims, shape), chosen, total, perHead);
-  const exactRows = empty.length > 0 ? Uint32Array.from(empty) : null;
-  return {
-    dq: { ...tensor(gradients.dq, queryDims, group * seqlen), exactRows },
-    dk: tensor(gradients.dk, keyDims, seqlenK),
-    dv: tensor(gradients.dv, valueDims, seqlenK),
-  };
-}
-
-interface Gradients {
-  readonly do: Float64Array;
-  readonly dlse: Float64Array;
-  readonly dq: Float64Array;
-  readonly dk: Float64Array;
-  readonly dv: Float64Array;
-}
-
-/** A query row over batch, heads and seqlen, where its gradient goes, the place of its key head, and the keys it sees. */
-interface BackwardRow {
-  readonly row: number;
-  readonly target: number;
-  readonly place: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Adds what one query row gives to dq, dk and dv: dS_j = P_j (do · v_j - Σ_j P_j do · v_j + dlse). */
-function backwardRow(problem: Problem, gradients: Gradients, at: BackwardRow, p: Float64Array): void {
-  const { math, sizes, scale } = problem;
-  const { seqlenK, headDim, headDimV } = sizes;
-  const { row, target, place, from, to } = at;
-  const keys = keyHeadStart(problem, row);
-  const { sum } = softmaxRow(problem, row, keys, from, to, p);
-  let mean = 0;
-  const dp = new Float64Array(to - from);
-  for (let j = from; j < to; j++) {
-    p[j] = math.round(p[j]! / sum);
-    dp[j - from] = math.dot(gradients.do, row * headDimV, problem.v, (keys + j) * headDimV, headDimV);
-    mean = math.round(mean + p[j]! * dp[j - from]!);
-  }
-  const shift = math.round(gradients.dlse[row]! - mean);
-  for (let j = from; j < to; j++) {
-    const ds = math.round(scale * math.round(p[j]! * math.round(dp[j - from]! + shift)));
-    math.addScaled(gradients.dq, target * headDim, ds, problem.k, (keys + j) * headDim, headDim);
-    math.addScaled(gradients.dk, (place * seqlenK + j) * headDim, ds, problem.q, row * headDim, headDim);
-    math.addScaled(gradients.dv, (place * seqlenK + j) * headDimV, p[j]!, gradients.do, row * headDimV, headDimV);
-  }
-}
-
-/** Two multiplications of matrices over the visible pairs forward, five backward (Dao et al. 2022). */
-function pairFlops(shape: Shape, options: Options, keyProducts: number, valueProducts: number): number {
-  const { batch, heads, headDim, headDimV } = sizesOf(shape);
-  const perPair = keyProducts * headDim + valueProducts * headDimV;
-  return 2 * batch * heads * visiblePairs(shape, options) * perPair;
-}
-
 const grid: readonly GridCase[] = [
   { name: 'a single token', shape: { heads: 2, seqlen: 1, headDim: 16 }, options: {} },
   { name: 'one below a tile of 16', shape: { heads: 2, seqlen: 15, headDim: 16 }, options: {} },
@@ -326,8 +117,9 @@ const forwardComputation: Computation = {
   tensors: forwardTensors,
   grid,
   generate: (shape, _options, seed) => normalInputs(forwardTensors, shape, seed),
-  reference: forward,
-  flops: (shape, options) => pairFlops(shape, options, 1, 1),
+  reference: (inputs, shape, options, precision, budget) =>
+    softmaxForward(softmaxProblem(inputs, shape, options, precision, keyRanges(shape, options)), budget),
+  flops: (shape, options) => softmaxFlops(shape, visiblePairs(shape, options), 'forward'),
 };
 
 const backwardComputation: Computation = {
@@ -335,8 +127,9 @@ const backwardComputation: Computation = {
   tensors: backwardTensors,
   grid,
   generate: (shape, _options, seed) => normalInputs(backwardTensors, shape, seed),
-  reference: backward,
-  flops: (shape, options) => pairFlops(shape, options, 3, 2),
+  reference: (inputs, shape, options, precision, budget) =>
+    softmaxBackward(softmaxProblem(inputs, shape, options, precision, keyRanges(shape, options)), inputs, budget),
+  flops: (shape, options) => softmaxFlops(shape, visiblePairs(shape, options), 'backward'),
 };
 
 const dimensions = attentionDimensions(1024, []);

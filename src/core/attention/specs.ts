@@ -1,4 +1,5 @@
 import type { AttentionParts, DimensionSpec, OptionSpec, Options, Shape, TensorSpec, Tolerance } from './mechanism.js';
+import { numberOption } from './sizes.js';
 
 /** The bound on outputs and states of a forward pass: RMS of the error over RMS of the reference. */
 export const forwardTolerance: Tolerance = { kind: 'ratio', bound: 2e-5 };
@@ -97,6 +98,14 @@ export function invalidCase(
     if (problem !== null) return problem;
   }
   return null;
+}
+
+/** What is wrong with an option that counts tokens (a chunk, a block) and is known to be a number, in words, or null. */
+export function invalidTokenCount(name: string, options: Options): string | null {
+  const count = numberOption(options, name);
+  return Number.isInteger(count) && count >= 1
+    ? null
+    : `${name} is ${count}, and must be a whole number of tokens, 1 or more.`;
 }
 
 function invalidOption(spec: OptionSpec, options: Options): string | null {

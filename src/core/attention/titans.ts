@@ -26,6 +26,7 @@ import {
   forwardTolerance,
   input,
   invalidCase,
+  invalidTokenCount,
   optionalInput,
   optionalOutput,
   output,
@@ -274,10 +275,7 @@ function computation(direction: Direction, tensors: readonly TensorSpec[], cases
 
 /** What is wrong with a number of tokens in a chunk, or null. */
 export function invalidChunk(options: Options): string | null {
-  const chunk = numberOption(options, 'chunk');
-  return Number.isInteger(chunk) && chunk >= 1
-    ? null
-    : `chunk is ${chunk}, and must be a whole number of tokens, 1 or more.`;
+  return invalidTokenCount('chunk', options);
 }
 
 const dimensions = attentionDimensions(2048, ['headsKv', 'seqlenK']);

@@ -1,5 +1,6 @@
 import { cosformerAttentionTemplate } from './templates/cosformer-attention.js';
 import { deltaRuleTemplate } from './templates/delta-rule.js';
+import { diagAttentionTemplate } from './templates/diag-attention.js';
 import { gatedDeltaRuleTemplate } from './templates/gated-delta-rule.js';
 import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention.js';
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
@@ -32,6 +33,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['s4', s4Template],
   ['titans', titansTemplate],
   ['norm-attention', normAttentionTemplate],
+  ['diag-attention', diagAttentionTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -31,6 +31,7 @@ describe('the catalogue', () => {
       's4',
       'titans',
       'norm-attention',
+      'diag-attention',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();

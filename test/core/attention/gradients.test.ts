@@ -19,6 +19,7 @@ const cases: readonly Case[] = [
     options: { causal: false, window: [2, 1] },
   },
   { name: 'softmax, empty rows', id: 'softmax-attention', shape: { ...small, seqlenK: 4 }, options: { scale: 0.8 } },
+  { name: 'softmax in blocks', id: 'diag-attention', shape: small, options: { block: 3, causal: false } },
   {
     name: 'linear, elu1 normalised with states',
     id: 'linear-attention',

@@ -45,3 +45,56 @@ export const normAttention: readonly Mistake[] = [
     why: 'eps belongs to the mean square, below the root.',
   },
 ];
+
+/** Mistakes in transnormer/diag-attention.wgsl. */
+export const diagAttention: readonly Mistake[] = [
+  {
+    name: 'a query does not see its own key',
+    find: 'let ahead = (keys > vec4(query))',
+    replace: 'let ahead = (keys >= vec4(query))',
+    caughtBy: 'one below a block of 16',
+    why: 'The causal mask keeps j <= i.',
+  },
+  {
+    name: 'the keys of the next block are seen',
+    find: 'ahead | (keys >= vec4(end_key))',
+    replace: 'ahead | (keys >= vec4(params.seqlen))',
+    caughtBy: 'small blocks, not causal',
+    why: 'Steps of 32 keys reach across blocks of 7, and what the tile has there must not count.',
+  },
+  {
+    name: 'steps in which a block ends are left unmasked',
+    find: 'if (last_key >= end_key || (params.causal != 0u && last_key > first_query)) {',
+    replace: 'if (params.causal != 0u && last_key > first_query) {',
+    caughtBy: 'blocks of 33, not causal',
+    why: 'Zeros behind the last key of a block would take part in the softmax.',
+  },
+  {
+    name: 'every block is taken for whole tiles',
+    find: 'let first_of_block = group.x / tiles * params.block;',
+    replace: 'let first_of_block = group.x / tiles * tiles * TILE_M;',
+    caughtBy: 'blocks of 100, head of 96',
+    why: 'A block of 100 tokens takes two tiles of 64, and the next one begins at 100.',
+  },
+  {
+    name: 'a block looks back at the one before it',
+    find: 'for (var first_key = first_of_block; first_key < end_key;',
+    replace: 'for (var first_key = max(first_of_block, TILE_N) - TILE_N; first_key < end_key;',
+    caughtBy: 'one above a block of 16, several batches',
+    why: 'That is a window; blocks do not overlap.',
+  },
+  {
+    name: 'the running sum is not brought to the new maximum',
+    find: 'row_sum *= rescale;',
+    replace: 'row_sum *= 1.0;',
+    caughtBy: 'one below a block of 64',
+    why: 'Sum and output belong to the same maximum.',
+  },
+  {
+    name: 'lse is a binary logarithm',
+    find: '(row_max[i] + log2(sum)) * LN_2',
+    replace: '(row_max[i] + log2(sum))',
+    caughtBy: 'one below a block of 16',
+    why: 'lse is the natural logarithm.',
+  },
+];
