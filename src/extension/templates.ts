@@ -27,6 +27,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'lightning/backward.wgsl', title: 'Lightning Attention-2, backward' },
   { path: 'lightning/decode.wgsl', title: 'Lightning Attention, decode' },
   { path: 'gated-linear/simple.wgsl', title: 'Gated Linear Attention, one gate per head' },
+  { path: 'gated-linear/simple-backward.wgsl', title: 'Gated Linear Attention, one gate per head, backward' },
   { path: 'gated-linear/chunked.wgsl', title: 'Gated Linear Attention, a gate per key channel' },
   { path: 'gated-linear/backward.wgsl', title: 'Gated Linear Attention, backward' },
   { path: 'gated-linear/decode.wgsl', title: 'Gated Linear Attention, decode' },

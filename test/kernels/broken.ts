@@ -1,6 +1,6 @@
 import { cosformerChunked, cosformerDecode } from './broken/cosformer.js';
 import { deltaChunked, deltaDecode, gatedDeltaChunked, gatedDeltaDecode } from './broken/delta.js';
-import { gatedBackward, gatedChunked, gatedDecode, gatedSimple } from './broken/gated-linear.js';
+import { gatedBackward, gatedChunked, gatedDecode, gatedSimple, gatedSimpleBackward } from './broken/gated-linear.js';
 import { lightning1, lightning2, lightning2Loop, lightningBackward, lightningDecode } from './broken/lightning.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
@@ -43,6 +43,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('gated-linear/simple.wgsl', gatedSimple),
   ...inFile('gated-linear/decode.wgsl', gatedDecode),
   ...inFile('gated-linear/backward.wgsl', gatedBackward),
+  ...inFile('gated-linear/simple-backward.wgsl', gatedSimpleBackward),
   ...inFile('delta/chunked.wgsl', deltaChunked),
   ...inFile('delta/decode.wgsl', deltaDecode),
   ...inFile('delta/decode-f16.wgsl', deltaDecode),

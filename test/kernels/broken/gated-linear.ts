@@ -203,3 +203,68 @@ export const gatedBackward: readonly Mistake[] = [
     why: 'The output is scaled.',
   },
 ];
+
+/** Mistakes in gated-linear/simple-backward.wgsl. */
+export const gatedSimpleBackward: readonly Mistake[] = [
+  {
+    name: 'the gate acts on the path that begins at its own token',
+    find: 'carried, vec4(0u, 1u, 2u, 3u) < vec4(t))',
+    replace: 'carried, vec4(0u, 1u, 2u, 3u) <= vec4(t))',
+    caughtBy: 'one below a block of 16',
+    why: 'The gate of a token acts on what came before it.',
+  },
+  {
+    name: 'paths that end in the next block of four are left out',
+    find: 'for (var y = own + 1u; y < blocks; y++) {',
+    replace: 'for (var y = own + 2u; y < blocks; y++) {',
+    caughtBy: 'one below a block of 16',
+    why: 'They pass every gate between their key and their query.',
+  },
+  {
+    name: 'the sums of the blocks are read before all are there',
+    find: `  column_tile[CHUNK / 4u * lane.y + lane.x] = key_sums;
+  workgroupBarrier();`,
+    replace: '  column_tile[CHUNK / 4u * lane.y + lane.x] = key_sums;',
+    caughtBy: 'a scale of 2',
+    why: 'Each token needs the sums of all blocks.',
+  },
+  {
+    name: 'what the queries get from the state is taken with what they get from the chunk',
+    find: `    if (step == value_steps) {
+      // What the queries get`,
+    replace: `    if (step == steps - 1u) {
+      // What the queries get`,
+    caughtBy: 'one below a block of 16',
+    why: 'The paths within the chunk are counted in another place, gate by gate.',
+  },
+  {
+    name: 'a key passes its own gate on the way to the state after',
+    find: `  for (var n = 0u; n < row; n++) {
+    sum += to_state[n];`,
+    replace: `  for (var n = 0u; n <= row; n++) {
+    sum += to_state[n];`,
+    caughtBy: 'one below a block of 16',
+    why: 'A key enters the state after the gate of its token.',
+  },
+  {
+    name: 'paths from the state to the state after are forgotten',
+    find: 'var sum = until[first_row + length - 1u] * through;',
+    replace: 'var sum = 0.0 * through;',
+    caughtBy: 'one below a block of 16',
+    why: 'Every gate of the chunk acts on the state that passes through.',
+  },
+  {
+    name: 'the gradient of the state decays by the first gate of a chunk only',
+    find: 'gradient = until[first_row + chunk * CHUNK + chunk_length(chunk) - 1u] * gradient + sum;',
+    replace: 'gradient = until[first_row + chunk * CHUNK] * gradient + sum;',
+    caughtBy: 'a scale of 2',
+    why: 'All gates of the chunk act on the state before it.',
+  },
+  {
+    name: 'the last token of a chunk fades its own key',
+    find: 'for (var n = row + 1u; n < length; n++) {',
+    replace: 'for (var n = row; n < length; n++) {',
+    caughtBy: 'one below a block of 16',
+    why: 'A key enters the state after the gate of its token.',
+  },
+];
