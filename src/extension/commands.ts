@@ -7,6 +7,7 @@ import type { JobReports, Jobs } from './jobs.js';
 import { nameOf, type Kernels } from './kernels.js';
 import { chooseOverride } from './labHost.js';
 import type { LabPanel } from './labPanel.js';
+import type { LayersPanel } from './layersPanel.js';
 import type { LineNotes } from './lineNotes.js';
 import type { Results } from './results.js';
 import { askForShape } from './selectShape.js';
@@ -21,6 +22,7 @@ export interface CommandTools {
   readonly results: Results;
   readonly jobs: Jobs;
   readonly panel: LabPanel;
+  readonly layers: LayersPanel;
   readonly gpu: Gpu;
   readonly lineNotes: LineNotes;
   readonly values: InvocationValues;
@@ -56,6 +58,7 @@ export function createCommands(tools: CommandTools): Readonly<Record<string, Com
       if (document !== null) tools.kernels.select(document);
       panel.show(false);
     },
+    'tilescope.showKvCaches': () => tools.layers.show(),
     'tilescope.checkGpu': () => checkGpu(tools),
     'tilescope.showWalkthrough': () =>
       vscode.commands.executeCommand('workbench.action.openWalkthrough', `${context.extension.id}#start`, false),

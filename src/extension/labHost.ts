@@ -10,6 +10,7 @@ import type { LabPanel, LabPanelHost } from './labPanel.js';
 import { normalizeOverride, remember } from './overrides.js';
 import { emptyRecord } from './record.js';
 import type { Results } from './results.js';
+import { saveFile } from './saveFile.js';
 import type { SidePanel } from './sidePanel.js';
 import { kept, panelKernel } from './snapshot.js';
 
@@ -212,7 +213,7 @@ export class LabHost implements LabPanelHost, vscode.Disposable {
         return null;
       },
       save: async ({ suggestedName, text, base64 }) => {
-        await save(suggestedName, text, base64);
+        await saveFile(suggestedName, text, base64);
         return null;
       },
     };
@@ -225,18 +226,4 @@ async function reveal(document: vscode.TextDocument, start: number, end: number)
     viewColumn: shown?.viewColumn ?? vscode.ViewColumn.One,
     selection: new vscode.Range(document.positionAt(start), document.positionAt(end)),
   });
-}
-
-async function save(suggestedName: string, text: string | null, base64: string | null): Promise<void> {
-  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
-  const target = await vscode.window.showSaveDialog(
-    folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder, suggestedName) },
-  );
-  if (target === undefined) return;
-  const bytes = base64 === null ? new TextEncoder().encode(text ?? '') : decodeBase64(base64);
-  await vscode.workspace.fs.writeFile(target, bytes);
-}
-
-function decodeBase64(base64: string): Uint8Array {
-  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
 }

@@ -10,6 +10,7 @@ import { Jobs } from './jobs.js';
 import { Kernels } from './kernels.js';
 import { LabHost } from './labHost.js';
 import { LabPanel, labViewType } from './labPanel.js';
+import { LayersPanel, layersViewType } from './layersPanel.js';
 import { Lenses } from './lenses.js';
 import { LineNotes } from './lineNotes.js';
 import { restoredUri } from './record.js';
@@ -30,7 +31,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const gpu = new Gpu(panel, host, log);
   const lineNotes = new LineNotes(kernels, results);
   const values = new InvocationValues(kernels);
-  const commands = createCommands({ context, kernels, results, jobs, panel, gpu, lineNotes, values, log });
+  const layers = new LayersPanel(context.extensionUri, log);
+  const commands = createCommands({ context, kernels, results, jobs, panel, layers, gpu, lineNotes, values, log });
   context.subscriptions.push(
     log,
     kernels,
@@ -38,6 +40,7 @@ export function activate(context: vscode.ExtensionContext): void {
     diagnostics,
     panel,
     side,
+    layers,
     jobs,
     host,
     gpu,
@@ -53,6 +56,12 @@ export function activate(context: vscode.ExtensionContext): void {
     ...Object.entries(commands).map(([id, command]) => vscode.commands.registerCommand(id, command)),
     vscode.window.registerWebviewPanelSerializer(labViewType, {
       deserializeWebviewPanel: (restored, state) => restore(restored, state, kernels, panel, log),
+    }),
+    vscode.window.registerWebviewPanelSerializer(layersViewType, {
+      deserializeWebviewPanel: (restored) => {
+        layers.attach(restored);
+        return Promise.resolve();
+      },
     }),
     kernels.onDidChange((document) => void results.load(document.uri)),
     kernels.onDidClose((document) => {

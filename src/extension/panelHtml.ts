@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 
 /** The elements that a page can consist of. */
-export type PageElement = 'tilescope-lab' | 'tilescope-side';
+export type PageElement = 'tilescope-lab' | 'tilescope-side' | 'tilescope-layers';
 
 /** A page of the extension: one script with a nonce, its style sheets, its workers, nothing else from anywhere. */
 export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri, element: PageElement): string {
@@ -28,13 +28,24 @@ export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri, ele
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" id="vscode-codicon-stylesheet" href="${file('codicon.css')}">
 <link rel="stylesheet" href="${file('lab.css')}">
-<title>${escapeHtml(element === 'tilescope-lab' ? vscode.l10n.t('Kernel Lab') : vscode.l10n.t('Kernel'))}</title>
+<title>${escapeHtml(titleOf(element))}</title>
 </head>
 <body>
 <${element}></${element}>
 <script nonce="${nonce}" src="${file('webview.js')}"></script>
 </body>
 </html>`;
+}
+
+function titleOf(element: PageElement): string {
+  switch (element) {
+    case 'tilescope-lab':
+      return vscode.l10n.t('Kernel Lab');
+    case 'tilescope-side':
+      return vscode.l10n.t('Kernel');
+    case 'tilescope-layers':
+      return vscode.l10n.t('KV Cache');
+  }
 }
 
 function makeNonce(): string {

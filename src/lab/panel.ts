@@ -111,6 +111,11 @@ export interface HostMethods {
   save: (params: { suggestedName: string; text: string | null; base64: string | null }) => Promise<null>;
 }
 
+/** What the page of caches asks of the extension; it calculates everything itself. */
+export interface LayersHostMethods extends Pick<HostMethods, 'save'> {
+  ready: (params: null) => Promise<Pick<PanelSnapshot, 'strings'>>;
+}
+
 /** What the extension asks of a page: to show a snapshot. The page of the side panel does no more. */
 export interface ViewMethods {
   show: (params: { snapshot: PanelSnapshot }) => Promise<null>;

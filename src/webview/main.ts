@@ -7,6 +7,10 @@ import { MapFigure } from './compare/map-figure.js';
 import { WorstTable } from './compare/worst-table.js';
 import { createPageLab, observed } from './gpu-host.js';
 import { LabPage } from './lab-page.js';
+import { IntensityChart } from './layers/intensity-chart.js';
+import { KvShards } from './layers/kv-shards.js';
+import { startLayers } from './layers/layers-connection.js';
+import { LayersPage } from './layers/layers-page.js';
 import { readPageState } from './page-state.js';
 import { ChartFigure } from './picture/chart-figure.js';
 import { ErrorHistogramPicture } from './picture/error-histogram.js';
@@ -51,7 +55,10 @@ const elements: Readonly<Record<string, CustomElementConstructor>> = {
   'tilescope-tile-timeline': TileTimeline,
   'tilescope-traffic-table': TrafficTable,
   'tilescope-worst': WorstTable,
+  'tilescope-kv-intensity': IntensityChart,
+  'tilescope-kv-shards': KvShards,
   'tilescope-lab': LabPage,
+  'tilescope-layers': LayersPage,
 };
 
 /** Known only while this script is run for the first time. */
@@ -115,6 +122,7 @@ async function start(page: LabPage): Promise<void> {
 
 registerControls();
 for (const [name, element] of Object.entries(elements)) customElements.define(name, element);
-const page = document.querySelector('tilescope-lab, tilescope-side');
+const page = document.querySelector('tilescope-lab, tilescope-side, tilescope-layers');
 if (page instanceof LabPage) void start(page);
 if (page instanceof SidePage) void startSide(page);
+if (page instanceof LayersPage) void startLayers(page);

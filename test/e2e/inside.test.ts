@@ -119,3 +119,12 @@ test('a hazard is a problem, and its quick fix mends it', async () => {
     .waitFor();
   await window.screenshot('inside-5-mended');
 });
+
+test('Show KV Caches opens a panel of its own, with a row for each mechanism', async () => {
+  await window.runCommand('Tilescope: Show KV Caches');
+  await window.page.locator('.tab.active').filter({ hasText: 'KV Cache' }).waitFor();
+  const rows = (): Promise<number[]> =>
+    Promise.all(window.page.frames().map((frame) => frame.locator('.kv-row').count()));
+  await expect.poll(rows).toContain(6);
+  await window.screenshot('inside-6-caches');
+});

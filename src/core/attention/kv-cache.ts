@@ -13,6 +13,8 @@ export interface KvCache {
   readonly cachedHeads: number;
   /** Elements of a token in one of them: keys and values together. */
   readonly headWidth: number;
+  /** Keys and values are the same elements, or keys a part of them: what is read once serves as both. */
+  readonly tied: boolean;
   /** Elements of a token that every device keeps, whatever heads it has: the rotated slice of the keys. */
   readonly sharedWidth: number;
   /** Width of a query's product with a key (headDim, or latent and rotated part), and of a value as the cache has it. */
@@ -37,10 +39,10 @@ export interface KvLayer {
  * 2 headDim; both, and Grouped-Tied Attention, a rotated slice of headDim / 2 that all heads share.
  */
 export function kvCaches({ heads, headsKv, headDim, latentHeads }: KvLayer): readonly KvCache[] {
-  const untied = { heads, headWidth: 2 * headDim, sharedWidth: 0, keyWidth: headDim, valueWidth: headDim };
+  const untied = { heads, tied: false, headWidth: 2 * headDim, sharedWidth: 0, keyWidth: headDim, valueWidth: headDim };
   const rotated = headDim / 2;
   const latent = (name: string, title: string, cachedHeads: number, width: number): KvCache => ({
-    ...{ name, title, heads, cachedHeads },
+    ...{ name, title, heads, cachedHeads, tied: true },
     ...{ headWidth: width, sharedWidth: rotated, keyWidth: width + rotated, valueWidth: width },
   });
   return [
@@ -48,7 +50,7 @@ export function kvCaches({ heads, headsKv, headDim, latentHeads }: KvLayer): rea
     { ...untied, name: `GQA-${headsKv}`, title: 'grouped-query attention', cachedHeads: headsKv },
     { ...untied, name: 'MQA', title: 'multi-query attention', cachedHeads: 1 },
     {
-      ...{ name: `GTA-${headsKv}`, title: 'Grouped-Tied Attention', heads, cachedHeads: headsKv },
+      ...{ name: `GTA-${headsKv}`, title: 'Grouped-Tied Attention', heads, cachedHeads: headsKv, tied: true },
       ...{ headWidth: headDim, sharedWidth: rotated, keyWidth: headDim, valueWidth: headDim },
     },
     latent('MLA', 'multi-head latent attention', 1, 4 * headDim),
@@ -83,6 +85,17 @@ export function kvShard(cache: KvCache, devices: number): KvShard {
     elementsPerToken: Math.ceil(cache.cachedHeads / devices) * cache.headWidth + cache.sharedWidth,
     duplication: Math.ceil(devices / cache.cachedHeads),
   };
+}
+
+/**
+ * The cached heads that one device (from 0) of several keeps: neighbours where there are heads enough, else the one head of
+ * its query heads, which other devices keep as well.
+ */
+export function heldHeads({ cachedHeads }: KvCache, devices: number, device: number): readonly number[] {
+  if (devices >= cachedHeads) return [Math.floor((device * cachedHeads) / devices)];
+  const each = Math.ceil(cachedHeads / devices);
+  const held = Math.min(each, Math.max(0, cachedHeads - device * each));
+  return Array.from({ length: held }, (_, at) => device * each + at);
 }
 
 /** How a decode step meets the cache. */

@@ -1,5 +1,5 @@
 import { LitElement, type TemplateResult } from 'lit';
-import type { Actions } from '../actions.js';
+import type { SaveActions } from '../actions.js';
 import { standaloneSvg, toPng } from './export.js';
 import { figure, tableCsv, type PictureTable } from './figure.js';
 
@@ -24,7 +24,7 @@ export class ChartFigure extends LitElement {
   };
 
   declare spec: ChartSpec;
-  declare actions: Actions;
+  declare actions: SaveActions;
   declare asTable: boolean;
 
   constructor() {

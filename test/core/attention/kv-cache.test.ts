@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   decodeIntensity,
+  heldHeads,
   invalidLayer,
   kvCaches,
   kvShard,
@@ -52,6 +53,38 @@ describe('the cache of a token on one device', () => {
     expect(copies('GQA-8')).toEqual([1, 1, 1, 1]);
     expect(copies('GLA-2')).toEqual([1, 1, 2, 4]);
     expect(copies('MLA')).toEqual([1, 2, 4, 8]);
+  });
+});
+
+describe('the heads that a device keeps', () => {
+  const latent = kvCaches({ heads: 24, headsKv: 6, headDim: 128, latentHeads: 2 });
+  const held = (name: string, devices: number): (readonly number[])[] =>
+    Array.from({ length: devices }, (_, device) => heldHeads(cacheNamed(latent, name), devices, device));
+
+  it('are neighbours, and each is kept once where there are heads enough', () => {
+    expect(held('GQA-6', 2)).toEqual([
+      [0, 1, 2],
+      [3, 4, 5],
+    ]);
+  });
+
+  it('are rounded up to whole ones: the last device has fewer', () => {
+    expect(held('GQA-6', 4)).toEqual([[0, 1], [2, 3], [4, 5], []]);
+  });
+
+  it('are kept by several devices where there are too few', () => {
+    expect(held('GLA-2', 4)).toEqual([[0], [0], [1], [1]]);
+    expect(held('MLA', 4)).toEqual([[0], [0], [0], [0]]);
+  });
+
+  it('make up the share of the fullest device', () => {
+    for (const cache of latent) {
+      for (const devices of [1, 2, 3, 4, 6, 8, 24]) {
+        const counts = Array.from({ length: devices }, (_, device) => heldHeads(cache, devices, device).length);
+        const { elementsPerToken } = kvShard(cache, devices);
+        expect(Math.max(...counts) * cache.headWidth + cache.sharedWidth).toBe(elementsPerToken);
+      }
+    }
   });
 });
 

@@ -3,13 +3,13 @@ import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import type { PanelSnapshot } from '../../../src/lab/panel.js';
 import { openBrowser, openPage, type WatchedPage } from './browser.js';
 import type { Recorded } from './extension.js';
-import { servePage, type PageServer, type ThemeName } from './server.js';
+import { servePage, type PageServer, type RootElement, type ThemeName } from './server.js';
 import { states } from './states.js';
 
 /** What the tests of a file do with the Kernel Lab's page. */
 export interface LabPages {
   /** Opens the page in a state of states.ts. One page a test; it is closed afterwards. */
-  readonly open: (state: string, width?: number, theme?: ThemeName) => Promise<Page>;
+  readonly open: (state: string, width?: number, theme?: ThemeName, element?: RootElement) => Promise<Page>;
 }
 
 /**
@@ -41,8 +41,8 @@ export function useLabPages(): LabPages {
   });
 
   return {
-    open: async (state, width = 1200, theme = 'dark') => {
-      opened = await openPage(browser, server.address(states[state]!(), theme), width);
+    open: async (state, width = 1200, theme = 'dark', element = 'tilescope-lab') => {
+      opened = await openPage(browser, server.address(states[state]!(), theme, element), width);
       return opened.page;
     },
   };

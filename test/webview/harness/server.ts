@@ -7,10 +7,13 @@ import themes from './themes.json' with { type: 'json' };
 
 /** Serves the built page as VS Code does, with its content security policy; each address has a snapshot of its own. */
 export interface PageServer {
-  /** Address of a page that starts with this snapshot. */
-  readonly address: (snapshot: PanelSnapshot, theme?: ThemeName) => string;
+  /** Address of a page that starts with this snapshot: of the Kernel Lab, or of another root element. */
+  readonly address: (snapshot: PanelSnapshot, theme?: ThemeName, element?: RootElement) => string;
   readonly close: () => Promise<void>;
 }
+
+/** The elements that a page can consist of. */
+export type RootElement = 'tilescope-lab' | 'tilescope-layers';
 
 /** The themes a page can be shown in. */
 export type ThemeName = keyof typeof themes;
@@ -23,6 +26,12 @@ interface ContributedColour {
   readonly defaults: Readonly<Record<string, string>>;
 }
 
+interface ServedPage {
+  readonly snapshot: PanelSnapshot;
+  readonly theme: ThemeName;
+  readonly element: RootElement;
+}
+
 /** Tests and scripts run in the root of the project. */
 const root = `${process.cwd()}/`;
 
@@ -33,7 +42,7 @@ export async function servePage(): Promise<PageServer> {
     bundle('src/worker/main.ts'),
     bundle('test/webview/harness/extension.ts'),
   ]);
-  const snapshots: { snapshot: PanelSnapshot; theme: ThemeName }[] = [];
+  const snapshots: ServedPage[] = [];
   const files = new Map<string, readonly [string, string | Buffer]>([
     ['/webview.js', ['text/javascript', page]],
     ['/simulator.js', ['text/javascript', simulator]],
@@ -47,15 +56,14 @@ export async function servePage(): Promise<PageServer> {
     const file = files.get(pathname);
     const entry = snapshots[Number(/^\/page\/(\d+)$/.exec(pathname)?.[1] ?? -1)];
     if (file) answer(response, file[0], file[1], {});
-    else if (entry)
-      answer(response, 'text/html', html(entry.snapshot, entry.theme), { 'Content-Security-Policy': policy });
+    else if (entry) answer(response, 'text/html', html(entry), { 'Content-Security-Policy': policy });
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    address: (snapshot, theme = 'dark') => {
-      snapshots.push({ snapshot, theme });
+    address: (snapshot, theme = 'dark', element = 'tilescope-lab') => {
+      snapshots.push({ snapshot, theme, element });
       return `http://127.0.0.1:${port}/page/${snapshots.length - 1}`;
     },
     close: () =>
@@ -77,7 +85,7 @@ const policy = [
   'worker-src blob:',
 ].join('; ');
 
-function html(snapshot: PanelSnapshot, theme: ThemeName): string {
+function html({ snapshot, theme, element }: ServedPage): string {
   const setup = JSON.stringify({ snapshot, themes: withContributedColours(), theme }).replaceAll('<', '\\u003c');
   return `<!doctype html>
 <html lang="en">
@@ -91,7 +99,7 @@ function html(snapshot: PanelSnapshot, theme: ThemeName): string {
 <title>Kernel Lab</title>
 </head>
 <body>
-<tilescope-lab></tilescope-lab>
+<${element}></${element}>
 <script type="application/json" id="setup" nonce="${nonce}">${setup}</script>
 <script nonce="${nonce}" src="/extension.js"></script>
 <script nonce="${nonce}" src="/webview.js"></script>
