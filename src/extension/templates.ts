@@ -20,6 +20,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'linear/decode-f16.wgsl', title: 'Linear attention, decode with a state in f16' },
   { path: 'performer/favor.wgsl', title: 'Performer attention, FAVOR+' },
   { path: 'cosformer/chunked.wgsl', title: 'cosFormer attention, chunked' },
+  { path: 'cosformer/backward.wgsl', title: 'cosFormer attention, backward' },
   { path: 'cosformer/decode.wgsl', title: 'cosFormer attention, decode' },
   { path: 'lightning/lightning1.wgsl', title: 'Lightning Attention-1' },
   { path: 'lightning/lightning2.wgsl', title: 'Lightning Attention-2' },

@@ -1,4 +1,4 @@
-import { cosformerChunked, cosformerDecode } from './broken/cosformer.js';
+import { cosformerBackward, cosformerChunked, cosformerDecode } from './broken/cosformer.js';
 import { deltaChunked, deltaDecode, gatedDeltaChunked, gatedDeltaDecode } from './broken/delta.js';
 import { gatedBackward, gatedChunked, gatedDecode, gatedSimple, gatedSimpleBackward } from './broken/gated-linear.js';
 import { lightning1, lightning2, lightning2Loop, lightningBackward, lightningDecode } from './broken/lightning.js';
@@ -63,6 +63,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('rotary-embedding/rotate-back.wgsl', rotateBack),
   ...inFile('performer/favor.wgsl', favor),
   ...inFile('cosformer/chunked.wgsl', cosformerChunked),
+  ...inFile('cosformer/backward.wgsl', cosformerBackward),
   ...inFile('cosformer/decode.wgsl', cosformerDecode),
   ...inFile('s4/chunked.wgsl', s4Chunked),
   ...inFile('s4/decode.wgsl', s4Decode),

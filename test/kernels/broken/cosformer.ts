@@ -79,3 +79,56 @@ export const cosformerDecode: readonly Mistake[] = [
     why: 'The first headDim rows are sines.',
   },
 ];
+
+/** Mistakes in cosformer/backward.wgsl. */
+export const cosformerBackward: readonly Mistake[] = [
+  {
+    name: 'the divisor is taken for a variable where eps holds it up',
+    find: 'select(0.0, -sums.y * inverse * inverse, sums.x > params.eps)',
+    replace: '-sums.y * inverse * inverse',
+    caughtBy: 'a least divisor that many reach',
+    why: 'The gradient of max(x, eps) is zero below eps.',
+  },
+  {
+    name: 'the divisor is taken for a constant',
+    find: 'select(0.0, -sums.y * inverse * inverse, sums.x > params.eps)',
+    replace: '0.0',
+    caughtBy: 'one below a tile of 16',
+    why: 'The divisor is a sum of the weights.',
+  },
+  {
+    name: 'queries below zero have a gradient',
+    find: 'dq[at] = select(vec4(0.0), output[4u * c + i], q[at] > vec4(0.0));',
+    replace: 'dq[at] = output[4u * c + i];',
+    caughtBy: 'one below a tile of 16',
+    why: 'The rectifier is flat there.',
+  },
+  {
+    name: 'the cosine of a pair is forgotten where the divisor acts',
+    find: 'factor.y * cosines(row, 4u * column);',
+    replace: 'select(vec4(0.0), vec4(factor.y), vec4(4u * column) + vec4(0u, 1u, 2u, 3u) <= vec4(row));',
+    caughtBy: 'one below a tile of 16',
+    why: 'It is a factor of the weight, and so of its gradient.',
+  },
+  {
+    name: 'keys before the chunk are left out of the divisor',
+    find: 'parts += vec2(dot(query, key_sums[4u * c + i]), dot(query, output[4u * c + i]));',
+    replace: 'parts += vec2(0.0, dot(query, output[4u * c + i]));',
+    caughtBy: 'not causal, more keys than queries',
+    why: 'Their sum is in z.',
+  },
+  {
+    name: 'the sums of the queries lack their cosines',
+    find: 'let gradient = output[4u * c + i] + angle.x * dstates[r] + angle.y * dstates[r + width];',
+    replace: 'let gradient = output[4u * c + i] + angle.x * dstates[r];',
+    caughtBy: 'not causal, more keys than queries',
+    why: 'r has a part for each wave.',
+  },
+  {
+    name: 'a key takes the queries before its chunk',
+    find: 'for (var left = chunks; left > 0u; left--) {',
+    replace: 'for (var left = 1u; left <= chunks; left++) {',
+    caughtBy: 'one above a tile of 64',
+    why: 'A causal key is seen by what comes after it.',
+  },
+];
