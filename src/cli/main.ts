@@ -25,6 +25,7 @@ import { hazardsCommand } from './hazards.js';
 import { kvText } from './kv.js';
 import { listText } from './list.js';
 import { openSession, type Session } from './session.js';
+import { stackText } from './stack.js';
 import { paintFor } from './text.js';
 import { traceCommand } from './trace.js';
 import { exitCodes, UsageError, type ExitCode } from './usage.js';
@@ -47,6 +48,14 @@ interface KvFlags {
   readonly context: number;
   readonly queries: number;
   readonly devices: readonly number[];
+  readonly json?: boolean;
+}
+
+interface StackFlags {
+  readonly seqlen: number;
+  readonly elementBytes: number;
+  readonly stateBytes: number;
+  readonly bench: readonly string[];
   readonly json?: boolean;
 }
 
@@ -128,6 +137,20 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       if (problem !== null) throw new UsageError(`kv: ${problem}`);
       const step = { context: flags.context, queries: flags.queries, bytesPerElement: flags.elementBytes };
       process.stdout.write(`${kvText(paint, { layer, step, devices, json })}\n`);
+    });
+  program
+    .command('stack <name>')
+    .description(
+      'what the attention of a model costs, layer by layer: minimax-01, modernbert-base, or a list of layers',
+    )
+    .option('--seqlen <tokens>', 'tokens of the sequence', parseCount, 32768)
+    .option('--element-bytes <bytes>', 'bytes of a number of q, k, v, o and of a cache', parseCount, 2)
+    .option('--state-bytes <bytes>', 'bytes of a number of a state', parseCount, 4)
+    .option('--bench <files...>', 'files of bench --json, for predicted times', [])
+    .option('--json', 'print JSON')
+    .action((name: string, { seqlen, elementBytes, stateBytes, bench, json = false }: StackFlags) => {
+      const at = { seqlen, elementBytes, stateBytes };
+      process.stdout.write(`${stackText(paint, { name, at, measured: bench, json })}\n`);
     });
   withCommonFlags(program.command('check <files...>'))
     .description('find mistakes in kernel files, with the words of the driver')

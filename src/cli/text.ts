@@ -80,6 +80,13 @@ export function bytesText(bytes: number): string {
   return `${Number((bytes / 1024 ** power).toFixed(1))} ${units[power]!}`;
 }
 
+/** A count of operations for people, with a decimal prefix. */
+export function flopsText(flops: number): string {
+  const prefixes = ['', 'K', 'M', 'G', 'T', 'P'];
+  const power = flops < 1000 ? 0 : Math.min(5, Math.floor(Math.log10(flops) / 3));
+  return `${Number((flops / 1000 ** power).toPrecision(3))} ${prefixes[power]!}FLOP`;
+}
+
 /** A whole number with separators between the thousands. */
 export function count(value: number): string {
   return value.toLocaleString('en-US');

@@ -38,6 +38,12 @@ beforeAll(async () => {
   ]) {
     writeFileSync(join(folder, kernel.name), kernel.text);
   }
+  const layer = (mechanism: string): string => `  - { mechanism: ${mechanism}, heads: 4, headDim: 64, repeat: 2 }\n`;
+  writeFileSync(path('stack.yaml'), `title: mine\nlayers:\n${layer('lightning-attention')}`);
+  writeFileSync(path('bad-stack.yaml'), `layers:\n${layer('softmax')}`);
+  const rate = { kernel: 'a.wgsl', mechanism: 'lightning-attention', direction: 'forward', shape: { headDim: 64 } };
+  const measured = { ...rate, gpuTimeNs: { median: 2e6 }, flops: 4.096e9, compulsoryBytes: 1e6 };
+  writeFileSync(path('rates.json'), JSON.stringify({ results: [measured, { kernel: 'b.wgsl', failure: 'wrong' }] }));
   const decode = readFileSync(join(root, 'shaders/lightning/decode.wgsl'), 'utf8');
   const undecayed = decode.replace('decay * state[n] +', 'select(1.0, decay, t == 0u) * state[n] +');
   writeFileSync(path('undecayed.wgsl'), undecayed);
@@ -85,6 +91,9 @@ describe('the command line without a device', () => {
     [['compare', path('good.wgsl'), '--subgroup-size', '8'], /add --device simulator/],
     [['hazards', path('good.wgsl'), '--seed', '1'], /unknown option/],
     [['kv', '--devices', '1,many'], /"many" is not a whole number/],
+    [['stack', 'gpt-9'], /neither a file nor one of minimax-01, modernbert-base/],
+    [['stack', path('bad-stack.yaml')], /bad-stack\.yaml: Layer 1: There is no mechanism "softmax"/],
+    [['stack', 'minimax-01', '--bench', path('bad-stack.yaml')], /is no file of bench --json/],
     [['kv', '--kv-heads', '5'], /must divide the 32 query heads/],
   ])('ends with 2 when called as %j', async (args, words) => {
     const { code, stderr, stdout } = await tilescope(args);
@@ -96,7 +105,19 @@ describe('the command line without a device', () => {
   it('explains itself', async () => {
     const { code, stdout } = await tilescope(['--help']);
     expect(code).toBe(0);
-    const commands = ['list', 'check', 'compare', 'bench', 'trace', 'hazards', 'consistency', 'golden', 'kv', 'device'];
+    const commands = [
+      'list',
+      'check',
+      'compare',
+      'bench',
+      'trace',
+      'hazards',
+      'consistency',
+      'golden',
+      'kv',
+      'stack',
+      'device',
+    ];
     for (const command of commands) expect(stdout).toContain(command);
     expect(stdout).toContain('TILESCOPE_DAWN_FLAGS');
   });
@@ -145,6 +166,22 @@ describe('the command line without a device', () => {
       bytesPerToken: 1152,
       duplication: 2,
     });
+  });
+
+  it('adds up the attention of a model, as tables and as JSON', async () => {
+    const { code, stdout } = await tilescope(['stack', 'minimax-01', '--seqlen', '8192']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ +70 × lightning-attention 64×128 +4\.19 MFLOP +0 +4 MiB +8\.1 MiB +4\.19 MFLOP$/m);
+    expect(stdout).toMatch(/^ +MiniMax-01 +\S+ GFLOP +40,960 +600 MiB /m);
+    expect(stdout).toMatch(/^ +all softmax +\S+ GFLOP +327,680 +2\.5 GiB /m);
+    const args = ['stack', path('stack.yaml'), '--bench', path('rates.json'), '--json'];
+    const { stacks } = JSON.parse((await tilescope(args)).stdout) as {
+      stacks: { stack: { title: string }; prediction: { prefill: number | null; missing: string[] } }[];
+    };
+    expect(stacks.map(({ stack }) => stack.title)).toEqual(['mine', 'all softmax', 'all lightning']);
+    // 2 layers of 4 · 4 · 32768 · 64 · 64 operations at 4.096 · 10^9 in 2 ms.
+    expect(stacks[0]!.prediction.prefill).toBeCloseTo((2 * 4 * 4 * 32768 * 64 * 64) / (4.096e9 / 2e-3), 9);
+    expect(stacks[0]!.prediction.missing).toEqual(['lightning-attention decode']);
   });
 
   it('traces a kernel without an adapter, as tables for people', async () => {

@@ -1,0 +1,67 @@
+import { layerCost, type LayerStack, type StackCase } from './layer-stack.js';
+
+/** How fast a kernel was measured to be, on one machine. */
+export interface MeasuredRate {
+  /** Id of its mechanism. */
+  readonly mechanism: string;
+  readonly direction: 'forward' | 'decode';
+  /** The file's name, for the account of where a prediction comes from. */
+  readonly kernel: string;
+  readonly headDim: number;
+  readonly flopsPerSecond: number;
+  /** Compulsory bytes by the time. */
+  readonly bytesPerSecond: number;
+}
+
+/** The time of a stack's attention, if every kernel kept the rate it was measured at. */
+export interface Prediction {
+  /** Seconds of the whole sequence by the operations of forward kernels; null where a mechanism was not measured. */
+  readonly prefill: number | null;
+  /** Seconds of one decoded token by the bytes of decode kernels; null where not measured, or where there is none. */
+  readonly decode: number | null;
+  /** The rates that were used. */
+  readonly used: readonly MeasuredRate[];
+  /** Mechanisms without a measured forward or decode kernel, as `id forward`. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Predicts the time of a stack from measured rates: of several of one mechanism the one whose heads are closest in width,
+ * and of those the fastest. Nothing else than attention is in it, no launch and no weight.
+ */
+export function predict(stack: LayerStack, at: StackCase, rates: readonly MeasuredRate[]): Prediction {
+  const used = new Set<MeasuredRate>();
+  const missing = new Set<string>();
+  let prefill: number | null = 0;
+  let decode: number | null = 0;
+  for (const layer of stack.layers) {
+    const cost = layerCost(layer, at);
+    const forward = closest(rates, layer.mechanism, 'forward', layer.headDim);
+    if (forward) used.add(forward);
+    else missing.add(`${layer.mechanism} forward`);
+    prefill =
+      forward && prefill !== null ? prefill + (layer.repeat * cost.prefillFlops) / forward.flopsPerSecond : null;
+    if (cost.decode === null) {
+      decode = null;
+      continue;
+    }
+    const step = closest(rates, layer.mechanism, 'decode', layer.headDim);
+    if (step) used.add(step);
+    else missing.add(`${layer.mechanism} decode`);
+    decode = step && decode !== null ? decode + (layer.repeat * cost.decode.bytes) / step.bytesPerSecond : null;
+  }
+  return { prefill, decode, used: [...used], missing: [...missing] };
+}
+
+function closest(
+  rates: readonly MeasuredRate[],
+  mechanism: string,
+  direction: MeasuredRate['direction'],
+  headDim: number,
+): MeasuredRate | null {
+  const rated = rates.filter((rate) => rate.mechanism === mechanism && rate.direction === direction);
+  const speed = (rate: MeasuredRate): number => (direction === 'forward' ? rate.flopsPerSecond : rate.bytesPerSecond);
+  const distance = (rate: MeasuredRate): number => Math.abs(Math.log2(rate.headDim / headDim));
+  const [best] = [...rated].sort((a, b) => distance(a) - distance(b) || speed(b) - speed(a));
+  return best ?? null;
+}
