@@ -5,6 +5,7 @@ import { gatedLinearAttention } from './gated-linear-attention.js';
 import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
+import { mlpGradient } from './mlp-gradient.js';
 import { newtonSchulzIteration } from './newton-schulz.js';
 import { normAttention } from './norm-attention.js';
 import { performerAttention } from './performer-attention.js';
@@ -16,6 +17,7 @@ import { s4 } from './s4.js';
 import { softmaxAttention } from './softmax-attention.js';
 import { stateSpaceDuality } from './state-space-duality.js';
 import { titans } from './titans.js';
+import { titansMlp } from './titans-mlp.js';
 
 /** Every mechanism Tilescope knows. */
 export const mechanisms: readonly Mechanism[] = [
@@ -36,6 +38,8 @@ export const mechanisms: readonly Mechanism[] = [
   titans,
   normAttention,
   diagAttention,
+  mlpGradient,
+  titansMlp,
 ];
 
 /** The mechanism of an id, or null where there is none. */

@@ -65,23 +65,28 @@ const decodeTensors: readonly TensorSpec[] = [
   output('s', memoryDims, forwardTolerance, 'Momentum after the last of these tokens.'),
 ];
 
+/** Which gates of a memory that learns the comparison feeds. */
+export const gateKindOption: OptionSpec = {
+  name: 'gateKind',
+  onlyInputs: true,
+  kind: 'choice',
+  choices: ['usual', 'strong', 'none'],
+  fallback: 'usual',
+  description:
+    'Which gates the comparison feeds: of medium strength, some that forget at once, or neither momentum nor forgetting.',
+};
+
+/** How many tokens learn from the same memory. */
+export const chunkOption: OptionSpec = {
+  name: 'chunk',
+  kind: 'number',
+  fallback: 64,
+  description: 'Tokens whose gradients are all taken at the memory before the first of them; 1 takes each at its own.',
+};
+
 const optionSpecs: readonly OptionSpec[] = [
-  {
-    name: 'gateKind',
-    onlyInputs: true,
-    kind: 'choice',
-    choices: ['usual', 'strong', 'none'],
-    fallback: 'usual',
-    description:
-      'Which gates the comparison feeds: of medium strength, some that forget at once, or neither momentum nor forgetting.',
-  },
-  {
-    name: 'chunk',
-    kind: 'number',
-    fallback: 64,
-    description:
-      'Tokens whose gradients are all taken at the memory before the first of them; 1 takes each at its own.',
-  },
+  gateKindOption,
+  chunkOption,
   {
     name: 'lossCoef',
     kind: 'number',
@@ -197,10 +202,15 @@ function logistic(x: number): number {
 }
 
 /** Gates of a kind from normal values; forgetting stays below 1 and momentum above 0, so that both have logarithms. */
-function gatesOf(kind: string, name: 'eta' | 'alpha', normal: Float32Array): Float32Array {
+export function gatesOf(kind: string, name: 'eta' | 'alpha', normal: Float32Array): Float32Array {
   if (kind === 'none') return new Float32Array(normal.length);
   if (kind === 'strong') return normal.map((x) => Math.min(Math.max(logistic(4 * x), 1e-3), 0.999));
   return normal.map((x) => (name === 'eta' ? logistic(x) : 0.2 * logistic(x)));
+}
+
+/** Step sizes below a largest one from normal values. */
+export function stepSizes(largest: number, normal: Float32Array): Float32Array {
+  return normal.map((x) => largest * logistic(x));
 }
 
 function generate(shape: Shape, options: Options, seed: number): Inputs {
@@ -212,7 +222,7 @@ function generate(shape: Shape, options: Options, seed: number): Inputs {
     q: unitRows(normal('q', keyDims), headDim),
     k: unitRows(normal('k', keyDims), headDim),
     v: normal('v', valueDims),
-    theta: normal('theta', gateDims).map((x) => 0.3 * logistic(x)),
+    theta: stepSizes(0.3, normal('theta', gateDims)),
     eta: gatesOf(kind, 'eta', normal('eta', gateDims)),
     alpha: gatesOf(kind, 'alpha', normal('alpha', gateDims)),
     m0: normal('m0', memoryDims).map((x) => 0.3 * x),

@@ -5,6 +5,7 @@ import { gatedDeltaRuleTemplate } from './templates/gated-delta-rule.js';
 import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention.js';
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
+import { mlpGradientTemplate } from './templates/mlp-gradient.js';
 import { newtonSchulzTemplate } from './templates/newton-schulz.js';
 import { normAttentionTemplate } from './templates/norm-attention.js';
 import { performerAttentionTemplate } from './templates/performer-attention.js';
@@ -15,6 +16,7 @@ import { s4Template } from './templates/s4.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
 import { stateSpaceDualityTemplate } from './templates/state-space-duality.js';
 import { titansTemplate } from './templates/titans.js';
+import { titansMlpTemplate } from './templates/titans-mlp.js';
 
 const templates: ReadonlyMap<string, string> = new Map([
   ['softmax-attention', softmaxAttentionTemplate],
@@ -34,6 +36,8 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['titans', titansTemplate],
   ['norm-attention', normAttentionTemplate],
   ['diag-attention', diagAttentionTemplate],
+  ['mlp-gradient', mlpGradientTemplate],
+  ['titans-mlp', titansMlpTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

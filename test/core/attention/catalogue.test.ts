@@ -32,6 +32,8 @@ describe('the catalogue', () => {
       'titans',
       'norm-attention',
       'diag-attention',
+      'mlp-gradient',
+      'titans-mlp',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
