@@ -37,6 +37,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'retention/decode.wgsl', title: 'Retention, decode' },
   { path: 'retention/decode-f16.wgsl', title: 'Retention, decode with tokens in f16' },
   { path: 'transnormer/norm-attention.wgsl', title: 'NormAttention of TransNormer' },
+  { path: 'transnormer/norm-attention-backward.wgsl', title: 'NormAttention of TransNormer, backward' },
   { path: 'transnormer/diag-attention.wgsl', title: 'DiagAttention of TransNormer' },
   { path: 'state-space/chunked.wgsl', title: 'Mamba-2 state space duality, chunked' },
   { path: 'state-space/decode.wgsl', title: 'Mamba-2 state space duality, decode' },

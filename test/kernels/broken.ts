@@ -13,7 +13,7 @@ import { s4Chunked, s4Decode } from './broken/s4.js';
 import { flash, naive, softmaxBackward } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 import { titansChunked, titansDecode } from './broken/titans.js';
-import { diagAttention, normAttention } from './broken/transnormer.js';
+import { diagAttention, normAttention, normAttentionBackward } from './broken/transnormer.js';
 
 /** A built-in kernel, below `shaders/`, with one mistake in it. */
 export interface BrokenKernel extends Mistake {
@@ -70,5 +70,6 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('titans/chunked.wgsl', titansChunked),
   ...inFile('titans/decode.wgsl', titansDecode),
   ...inFile('transnormer/norm-attention.wgsl', normAttention),
+  ...inFile('transnormer/norm-attention-backward.wgsl', normAttentionBackward),
   ...inFile('transnormer/diag-attention.wgsl', diagAttention),
 ];

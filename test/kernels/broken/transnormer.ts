@@ -98,3 +98,56 @@ export const diagAttention: readonly Mistake[] = [
     why: 'lse is the natural logarithm.',
   },
 ];
+
+/** Mistakes in transnormer/norm-attention-backward.wgsl. */
+export const normAttentionBackward: readonly Mistake[] = [
+  {
+    name: 'the norm is taken for a constant factor',
+    find: 'rows[at] = factor * (do_rows[at] - along * factor * rows[at]);',
+    replace: 'rows[at] = factor * do_rows[at];',
+    caughtBy: 'one below a tile of 16',
+    why: 'The factor of a row depends on all of its numbers.',
+  },
+  {
+    name: 'every head is normalised by itself where a token should be',
+    find: 'let heads = select(1u, params.heads, params.norm == 0u);',
+    replace: 'let heads = 1u;',
+    caughtBy: 'one below a tile of 16',
+    why: 'TransNormer normalises the concatenated heads; here all heads but the first are left out.',
+  },
+  {
+    name: 'the alignment is summed instead of averaged',
+    find: 'let along = factor * alignment / width;',
+    replace: 'let along = factor * alignment;',
+    caughtBy: 'one below a tile of 16',
+    why: 'The norm divides by the root of a mean.',
+  },
+  {
+    name: 'eps is forgotten',
+    find: 'inverseSqrt(square / width + params.eps)',
+    replace: 'inverseSqrt(square / width)',
+    caughtBy: 'a large eps',
+    why: 'The factor is that of the forward pass.',
+  },
+  {
+    name: 'a query does not see its own key',
+    find: '<= vec4(query));',
+    replace: '< vec4(query));',
+    caughtBy: 'one below a tile of 16',
+    why: 'The causal mask keeps j <= i.',
+  },
+  {
+    name: 'every chunk takes the states before it, causal or not',
+    find: 'let state = select(chunk, chunk_count(), params.causal == 0u);',
+    replace: 'let state = chunk;',
+    caughtBy: 'not causal',
+    why: 'Without a mask a query sees all keys, and a key all queries.',
+  },
+  {
+    name: 'the gradient of the final state is forgotten',
+    find: 'var gradient = ds[batch_head * size + id.x];',
+    replace: 'var gradient = 0.0 * ds[batch_head * size + id.x];',
+    caughtBy: 'one below a tile of 16',
+    why: 'Keys and values reach the final state.',
+  },
+];

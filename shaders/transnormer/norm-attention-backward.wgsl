@@ -1,0 +1,862 @@
+/*---
+mechanism: norm-attention
+direction: backward
+shape: { batch: 1, heads: 8, seqlen: 512, headDim: 64 }
+bindings: { do_rows: do }
+scratch:
+  weights: f32[batch, heads, seqlen, CHUNK]
+  dweights: f32[batch, heads, seqlen, CHUNK]
+  states: f32[batch, heads, ceil(seqlen / CHUNK) + 1, headDim, headDimV]
+  dstates: f32[batch, heads, ceil(seqlen / CHUNK) + 1, headDim, headDimV]
+  rows: f32[batch, heads, seqlen, headDimV]
+passes:
+  - { entry: weigh, workgroups: [ceil(seqlen / CHUNK), heads, batch] }
+  - { entry: sum_states, workgroups: [ceil(seqlen / CHUNK), heads * ceil(headDim / 64) * ceil(headDimV / 64), batch] }
+  - { entry: scan_states, workgroups: [ceil(headDim * headDimV / 256), heads, batch] }
+  - { entry: attend, workgroups: [ceil(seqlen / CHUNK), heads * ceil(headDimV / 128), batch] }
+  - { entry: undo_norm, workgroups: [ceil(seqlen / 16), max(1, heads * norm), batch] }
+  - { entry: weigh_gradients, workgroups: [ceil(seqlen / CHUNK), heads, batch] }
+  - { entry: sum_gradients, workgroups: [ceil(seqlen / CHUNK), heads * ceil(headDim / 64) * ceil(headDimV / 64), batch] }
+  - { entry: scan_gradients, workgroups: [ceil(headDim * headDimV / 256), heads, batch] }
+  - { entry: queries, workgroups: [ceil(seqlen / CHUNK), heads * ceil(headDim / 128), batch] }
+  - { entry: keys, workgroups: [ceil(seqlen / CHUNK), heads * ceil(headDim / 128), batch] }
+  - { entry: values, workgroups: [ceil(seqlen / CHUNK), heads * ceil(headDimV / 128), batch] }
+tune:
+  CHUNK: [32, 64]
+---*/
+
+// NormAttention of TransNormer (Qin et al. 2022, 2023), backward: the gradients of queries, keys and values from that of
+// the output (and of the final state), in time linear in seqlen. norm-attention.wgsl is the way forward. For a chunk of
+// tokens, with S the state before it and dH the gradient of the state after it:
+//
+//   A = (Q Kᵀ) ⊙ M,   RAW = A V + Q S                       M keeps the keys of the chunk up to the query
+//   G = f (dO - R̂ · mean(dO ⊙ R̂))                           f = 1 / √(mean(RAW²) + eps) and R̂ = f RAW, row by row
+//   dA = (G Vᵀ) ⊙ M
+//   dQ = dA K + G Sᵀ
+//   dK = dAᵀ Q + V dHᵀ
+//   dV = Aᵀ G + K dH
+//   dH ← dH + Qᵀ G                                          going back to the chunk before
+//
+// A row of the norm is a token across all heads, or in each head. Where it is not causal there are no A and dA, S has all
+// keys and dH all queries, for every chunk. The forward pass keeps nothing for this one: RAW comes again from the states,
+// which dQ needs anyway. All passes but the two scans run all chunks at once:
+//
+//   weigh                           A
+//   sum_states, scan_states         what each chunk adds to S; then S before each chunk, in its place, and after the last
+//   attend                          RAW, as one product [A, Q] [V; S]
+//   undo_norm                       G, in the place of RAW
+//   weigh_gradients                 dA
+//   sum_gradients, scan_gradients   what each chunk adds to dH; then dH after each chunk, and before the first, for ds0
+//   queries                         dQ, as one product [dA, G] [K; Sᵀ]
+//   keys                            dK, as one product [dAᵀ, V] [Q; dHᵀ]
+//   values                          dV, as one product [Aᵀ, K] [G; dH]
+//
+// In the products, invocation (x, y) of the 8 × CHUNK/4 in a workgroup owns the tokens 4y..4y+3 and the vec4 columns x,
+// x+8, x+16 and x+24 of the result; the left operand is read from left_tile and the right one from right_tile.
+
+override CHUNK: u32 = 64; // tokens per chunk: 32 or 64
+
+struct Params {
+  heads: u32,
+  seqlen: u32,
+  head_dim: u32, // a multiple of 4, as is head_dim_v
+  head_dim_v: u32,
+  causal: u32,
+  norm: u32, // 0 across the heads of a token, 1 in each head
+  eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>; // [batch, heads, seqlen, headDim]
+@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>; // [batch, heads, seqlen, headDim]
+@group(0) @binding(3) var<storage, read> v: array<vec4<f32>>; // [batch, heads, seqlen, headDimV]
+@group(0) @binding(4) var<storage, read> s0: array<vec4<f32>>; // [batch, heads, headDim, headDimV]
+@group(0) @binding(5) var<storage, read> do_rows: array<vec4<f32>>; // dO, [batch, heads, seqlen, headDimV]
+@group(0) @binding(6) var<storage, read> ds: array<vec4<f32>>; // [batch, heads, headDim, headDimV]
+@group(0) @binding(7) var<storage, read_write> dq: array<vec4<f32>>; // [batch, heads, seqlen, headDim]
+@group(0) @binding(8) var<storage, read_write> dk: array<vec4<f32>>; // [batch, heads, seqlen, headDim]
+@group(0) @binding(9) var<storage, read_write> dv: array<vec4<f32>>; // [batch, heads, seqlen, headDimV]
+@group(0) @binding(10) var<storage, read_write> ds0: array<vec4<f32>>; // [batch, heads, headDim, headDimV]
+@group(0) @binding(11) var<storage, read_write> weights: array<vec4<f32>>; // A, [batch, heads, seqlen, CHUNK]
+@group(0) @binding(12) var<storage, read_write> dweights: array<vec4<f32>>; // dA, [batch, heads, seqlen, CHUNK]
+@group(0) @binding(13) var<storage, read_write> states: array<vec4<f32>>; // S, [batch, heads, chunks + 1, headDim, headDimV]
+@group(0) @binding(14) var<storage, read_write> dstates: array<vec4<f32>>; // dH, as states
+@group(0) @binding(15) var<storage, read_write> rows: array<vec4<f32>>; // RAW, then G, [batch, heads, seqlen, headDimV]
+
+fn chunk_count() -> u32 {
+  return (params.seqlen + CHUNK - 1u) / CHUNK;
+}
+
+fn chunk_length(chunk: u32) -> u32 {
+  return min(CHUNK, params.seqlen - chunk * CHUNK);
+}
+
+// First row of the state of a chunk, S or dH. Without a causal mask every chunk takes the sum over all, behind the others.
+fn state_of(batch_head: u32, chunk: u32) -> u32 {
+  let state = select(chunk, chunk_count(), params.causal == 0u);
+  return (batch_head * (chunk_count() + 1u) + state) * params.head_dim;
+}
+
+// Steps of a product that go over the tokens of a chunk: none where the states have all of them.
+fn steps_of_chunk() -> u32 {
+  return select(0u, CHUNK / 4u / STEP, params.causal != 0u);
+}
+
+// --- The weights ---
+
+const SLICE = 4u; // vec4s of headDim or headDimV per step: 16 numbers
+
+var<workgroup> row_tile: array<vec4<f32>, CHUNK * SLICE + CHUNK / 4>; // rows of Q or G, [CHUNK, 16 numbers]
+var<workgroup> column_tile: array<vec4<f32>, CHUNK * SLICE + CHUNK / 4>; // rows of K or V
+
+// Place of a vec4 in a tile of 4 columns. One vec4 of padding after every 4 rows spreads neighbouring blocks of 4 rows
+// over all memory banks.
+fn place(row: u32, column: u32) -> u32 {
+  return SLICE * row + row / 4u + column;
+}
+
+// products[i] += the numbers of one slice of row 4y+i of row_tile with those of the rows 4x..4x+3 of column_tile.
+fn multiply_slices(products: ptr<function, array<vec4<f32>, 4>>, lane: vec2<u32>) {
+  for (var d = 0u; d < SLICE; d++) {
+    let c0 = column_tile[place(4u * lane.x, d)];
+    let c1 = column_tile[place(4u * lane.x + 1u, d)];
+    let c2 = column_tile[place(4u * lane.x + 2u, d)];
+    let c3 = column_tile[place(4u * lane.x + 3u, d)];
+    for (var i = 0u; i < 4u; i++) {
+      let row = row_tile[place(4u * lane.y + i, d)];
+      (*products)[i] += vec4(dot(row, c0), dot(row, c1), dot(row, c2), dot(row, c3));
+    }
+  }
+}
+
+// The numbers of a query for the keys from `key` on, with zero for those that lie ahead.
+fn mask(numbers: vec4<f32>, query: u32, key: u32) -> vec4<f32> {
+  return select(vec4(0.0), numbers, vec4(key) + vec4(0u, 1u, 2u, 3u) <= vec4(query));
+}
+
+// A, where causal. Invocation (x, y) owns the queries 4y..4y+3 and the keys 4x..4x+3. Blocks ahead of the query stay zero.
+@compute @workgroup_size(CHUNK / 4, CHUNK / 4)
+fn weigh(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) id: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  if (params.causal == 0u) {
+    return;
+  }
+  let lane = id.xy;
+  let width = params.head_dim / 4u;
+  let first_row = (group.z * params.heads + group.y) * params.seqlen + group.x * CHUNK;
+  let length = chunk_length(group.x);
+
+  var products = array<vec4<f32>, 4>();
+  for (var slice = 0u; slice < width; slice += SLICE) {
+    for (var e = index; e < CHUNK * SLICE; e += CHUNK * CHUNK / 16u) {
+      let row = e / SLICE;
+      let column = slice + e % SLICE;
+      var query = vec4(0.0);
+      var key = vec4(0.0);
+      if (row < length && column < width) {
+        query = q[(first_row + row) * width + column];
+        key = k[(first_row + row) * width + column];
+      }
+      row_tile[place(row, e % SLICE)] = query;
+      column_tile[place(row, e % SLICE)] = key;
+    }
+    workgroupBarrier();
+    if (lane.x <= lane.y) {
+      multiply_slices(&products, lane);
+    }
+    workgroupBarrier();
+  }
+
+  for (var i = 0u; i < 4u; i++) {
+    let row = 4u * lane.y + i;
+    if (row < length) {
+      weights[(first_row + row) * CHUNK / 4u + lane.x] = mask(products[i], row, 4u * lane.x);
+    }
+  }
+}
+
+// --- What each chunk adds to S ---
+
+const STATE_BLOCK = 16u; // vec4s of headDim and of headDimV per workgroup: 64 × 64 numbers of a state
+const TOKENS = 16u; // tokens per step
+
+var<workgroup> left_rows: array<vec4<f32>, TOKENS * STATE_BLOCK>; // rows of K or Q, [TOKENS, 64 of headDim]
+var<workgroup> right_rows: array<vec4<f32>, TOKENS * STATE_BLOCK>; // rows of V or G, [TOKENS, 64 of headDimV]
+
+// Invocation (x, y) of 8 × 8 owns the vec4s y and y+8 of headDim and x and x+8 of headDimV: 8 × 8 numbers of the state.
+// sums[8a + 2t + b]: number t of vec4 y+8a of headDim, vec4 x+8b of headDimV.
+fn add_tokens(sums: ptr<function, array<vec4<f32>, 16>>, lane: vec2<u32>) {
+  for (var n = 0u; n < TOKENS; n++) {
+    let r0 = right_rows[STATE_BLOCK * n + lane.x];
+    let r1 = right_rows[STATE_BLOCK * n + lane.x + 8u];
+    for (var a = 0u; a < 2u; a++) {
+      let left = left_rows[STATE_BLOCK * n + lane.y + 8u * a];
+      for (var t = 0u; t < 4u; t++) {
+        (*sums)[8u * a + 2u * t] += left[t] * r0;
+        (*sums)[8u * a + 2u * t + 1u] += left[t] * r1;
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(8, 8)
+fn sum_states(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) lane: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let width = params.head_dim / 4u;
+  let width_v = params.head_dim_v / 4u;
+  let chunk = group.x;
+  let head = group.y % params.heads;
+  let block = group.y / params.heads;
+  let blocks_v = (width_v + STATE_BLOCK - 1u) / STATE_BLOCK;
+  let first_d = block / blocks_v * STATE_BLOCK;
+  let first_e = block % blocks_v * STATE_BLOCK;
+  let batch_head = group.z * params.heads + head;
+  let first_row = batch_head * params.seqlen + chunk * CHUNK;
+  let length = chunk_length(chunk);
+
+  var sums = array<vec4<f32>, 16>();
+  for (var first = 0u; first < length; first += TOKENS) {
+    for (var e = index; e < TOKENS * STATE_BLOCK; e += 64u) {
+      let row = first + e / STATE_BLOCK;
+      let column = e % STATE_BLOCK;
+      var left = vec4(0.0);
+      var right = vec4(0.0);
+      if (row < length && first_d + column < width) {
+        left = k[(first_row + row) * width + first_d + column];
+      }
+      if (row < length && first_e + column < width_v) {
+        right = v[(first_row + row) * width_v + first_e + column];
+      }
+      left_rows[e] = left;
+      right_rows[e] = right;
+    }
+    workgroupBarrier();
+    add_tokens(&sums, lane.xy);
+    workgroupBarrier();
+  }
+
+  let state = (batch_head * (chunk_count() + 1u) + chunk) * params.head_dim;
+  for (var a = 0u; a < 2u; a++) {
+    for (var t = 0u; t < 4u; t++) {
+      let d = 4u * (first_d + lane.y + 8u * a) + t;
+      for (var b = 0u; b < 2u; b++) {
+        let column = first_e + lane.x + 8u * b;
+        if (d < params.head_dim && column < width_v) {
+          states[(state + d) * width_v + column] = sums[8u * a + 2u * t + b];
+        }
+      }
+    }
+  }
+}
+
+// --- S before each chunk, and after the last one ---
+
+// One invocation per vec4 of a state.
+@compute @workgroup_size(64)
+fn scan_states(@builtin(global_invocation_id) id: vec3<u32>) {
+  let size = params.head_dim * params.head_dim_v / 4u;
+  if (id.x >= size) {
+    return;
+  }
+  let batch_head = id.z * params.heads + id.y;
+  let chunks = chunk_count();
+  let first = batch_head * (chunks + 1u) * size + id.x;
+
+  var state = s0[batch_head * size + id.x];
+  for (var chunk = 0u; chunk < chunks; chunk++) {
+    let sum = states[first + chunk * size];
+    states[first + chunk * size] = state;
+    state += sum;
+  }
+  states[first + chunks * size] = state;
+}
+
+// --- The output before the norm, again ---
+
+const STEP = 8u; // vec4s of a row of the left operand per step: 32 numbers
+const LANES = 8u; // invocations side by side along output columns
+const COLUMNS = 4u; // vec4s of the result per invocation and token at most: 8 × 4 × 4 = 128 numbers
+
+var<workgroup> left_tile: array<vec4<f32>, CHUNK * STEP + CHUNK / 4>; // [CHUNK, 32 numbers of a row of the left operand]
+var<workgroup> right_tile: array<vec4<f32>, 32u * LANES>; // rows of the right operand by steps, [rows of the step, columns]
+
+// Place of a vec4 in left_tile, padded as the tiles above are.
+fn left_place(row: u32, column: u32) -> u32 {
+  return STEP * row + row / 4u + column;
+}
+
+// output[4c + i] += left_tile · right_tile for token 4y+i and vec4 column x+8c, over `count` rows of right_tile of which
+// the first belongs to number `first` of a row of left_tile.
+fn multiply_rows(
+  output: ptr<function, array<vec4<f32>, 16>>,
+  first: u32,
+  count: u32,
+  columns: u32,
+  lane: vec2<u32>,
+) {
+  let stride = LANES * columns;
+  for (var n = 0u; n < count; n += 4u) {
+    let w0 = left_tile[left_place(4u * lane.y, (first + n) / 4u)];
+    let w1 = left_tile[left_place(4u * lane.y + 1u, (first + n) / 4u)];
+    let w2 = left_tile[left_place(4u * lane.y + 2u, (first + n) / 4u)];
+    let w3 = left_tile[left_place(4u * lane.y + 3u, (first + n) / 4u)];
+    let rows = array<vec4<f32>, 4>(w0, w1, w2, w3);
+    for (var c = 0u; c < COLUMNS; c++) {
+      if (c < columns) {
+        let at = n * stride + LANES * c + lane.x;
+        let r0 = right_tile[at];
+        let r1 = right_tile[at + stride];
+        let r2 = right_tile[at + 2u * stride];
+        let r3 = right_tile[at + 3u * stride];
+        for (var i = 0u; i < 4u; i++) {
+          var sum = (*output)[4u * c + i];
+          sum += rows[i].x * r0;
+          sum += rows[i].y * r1;
+          sum += rows[i].z * r2;
+          sum += rows[i].w * r3;
+          (*output)[4u * c + i] = sum;
+        }
+      }
+    }
+  }
+}
+
+// RAW = [A, Q] [V; S]
+@compute @workgroup_size(8, CHUNK / 4)
+fn attend(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) id: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let lane = id.xy;
+  let width = params.head_dim / 4u;
+  let width_v = params.head_dim_v / 4u;
+  let chunk = group.x;
+  let head = group.y % params.heads;
+  let batch_head = group.z * params.heads + head;
+  let first_row = batch_head * params.seqlen + chunk * CHUNK;
+  let length = chunk_length(chunk);
+  let state_row = state_of(batch_head, chunk);
+  // This workgroup's part of the result: up to 128 numbers of a row, and the rows of the right operand that fit the tile.
+  let first_column = group.y / params.heads * LANES * COLUMNS;
+  let columns = min((width_v - first_column + LANES - 1u) / LANES, COLUMNS);
+  let stride = LANES * columns;
+  let rows_per_load = select(select(8u, 16u, columns == 2u), 32u, columns == 1u);
+  // The inner dimension: first the tokens of the chunk, where causal, then headDim.
+  let token_steps = steps_of_chunk();
+  let steps = token_steps + (width + STEP - 1u) / STEP;
+
+  var output = array<vec4<f32>, 16>();
+  for (var step = 0u; step < steps; step++) {
+    let of_tokens = step < token_steps;
+    let slice = STEP * select(step - token_steps, step, of_tokens);
+    for (var e = index; e < CHUNK * STEP; e += LANES * CHUNK / 4u) {
+      let row = e / STEP;
+      let column = slice + e % STEP;
+      var value = vec4(0.0);
+      if (of_tokens && row < length) {
+        value = weights[(first_row + row) * CHUNK / 4u + column];
+      }
+      if (!of_tokens && row < length && column < width) {
+        value = q[(first_row + row) * width + column];
+      }
+      left_tile[left_place(row, e % STEP)] = value;
+    }
+    for (var first = 0u; first < 4u * STEP; first += rows_per_load) {
+      for (var e = index; e < rows_per_load * stride; e += LANES * CHUNK / 4u) {
+        let n = 4u * slice + first + e / stride; // a token of the chunk, or a channel of headDim
+        let column = first_column + e % stride;
+        var value = vec4(0.0);
+        if (of_tokens && n < length && column < width_v) {
+          value = v[(first_row + n) * width_v + column];
+        }
+        if (!of_tokens && n < params.head_dim && column < width_v) {
+          value = states[(state_row + n) * width_v + column];
+        }
+        right_tile[e] = value;
+      }
+      workgroupBarrier();
+      multiply_rows(&output, first, rows_per_load, columns, lane);
+      workgroupBarrier();
+    }
+  }
+
+  for (var i = 0u; i < 4u; i++) {
+    let row = 4u * lane.y + i;
+    for (var c = 0u; c < COLUMNS; c++) {
+      let column = first_column + LANES * c + lane.x;
+      if (row < length && column < width_v) {
+        rows[(first_row + row) * width_v + column] = output[4u * c + i];
+      }
+    }
+  }
+}
+
+// --- From the output to what was before the norm ---
+
+const ROWS = 16u; // tokens per workgroup
+
+var<workgroup> squares: array<f32, ROWS * LANES>;
+var<workgroup> alignments: array<f32, ROWS * LANES>;
+
+// G = f (dO - R̂ · mean(dO ⊙ R̂)), in the place of RAW. Invocation (x, y) of 8 × 16 owns the vec4s x, x+8, .. of token y, in
+// one head or in all of them.
+@compute @workgroup_size(8, 16)
+fn undo_norm(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
+  let width_v = params.head_dim_v / 4u;
+  let token = group.x * ROWS + lane.y;
+  let inside = token < params.seqlen;
+  let heads = select(1u, params.heads, params.norm == 0u);
+  let first_head = group.z * params.heads + group.y; // group.y is 0 where all heads are one row
+
+  var square = 0.0;
+  var alignment = 0.0;
+  if (inside) {
+    for (var head = 0u; head < heads; head++) {
+      let first = ((first_head + head) * params.seqlen + token) * width_v;
+      for (var column = lane.x; column < width_v; column += LANES) {
+        let value = rows[first + column];
+        square += dot(value, value);
+        alignment += dot(value, do_rows[first + column]);
+      }
+    }
+  }
+  squares[LANES * lane.y + lane.x] = square;
+  alignments[LANES * lane.y + lane.x] = alignment;
+  workgroupBarrier();
+  square = 0.0;
+  alignment = 0.0;
+  for (var x = 0u; x < LANES; x++) {
+    square += squares[LANES * lane.y + x];
+    alignment += alignments[LANES * lane.y + x];
+  }
+  let width = f32(heads * params.head_dim_v);
+  let factor = inverseSqrt(square / width + params.eps);
+  let along = factor * alignment / width; // mean(dO ⊙ R̂)
+  if (inside) {
+    for (var head = 0u; head < heads; head++) {
+      let first = ((first_head + head) * params.seqlen + token) * width_v;
+      for (var column = lane.x; column < width_v; column += LANES) {
+        let at = first + column;
+        rows[at] = factor * (do_rows[at] - along * factor * rows[at]);
+      }
+    }
+  }
+}
+
+// --- The gradients of the weights and of the states ---
+
+// dA, where causal. Invocations as in `weigh`.
+@compute @workgroup_size(CHUNK / 4, CHUNK / 4)
+fn weigh_gradients(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) id: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  if (params.causal == 0u) {
+    return;
+  }
+  let lane = id.xy;
+  let width_v = params.head_dim_v / 4u;
+  let first_row = (group.z * params.heads + group.y) * params.seqlen + group.x * CHUNK;
+  let length = chunk_length(group.x);
+
+  var products = array<vec4<f32>, 4>();
+  for (var slice = 0u; slice < width_v; slice += SLICE) {
+    for (var e = index; e < CHUNK * SLICE; e += CHUNK * CHUNK / 16u) {
+      let row = e / SLICE;
+      let column = slice + e % SLICE;
+      var gradient = vec4(0.0);
+      var value = vec4(0.0);
+      if (row < length && column < width_v) {
+        gradient = rows[(first_row + row) * width_v + column];
+        value = v[(first_row + row) * width_v + column];
+      }
+      row_tile[place(row, e % SLICE)] = gradient;
+      column_tile[place(row, e % SLICE)] = value;
+    }
+    workgroupBarrier();
+    if (lane.x <= lane.y) {
+      multiply_slices(&products, lane);
+    }
+    workgroupBarrier();
+  }
+
+  for (var i = 0u; i < 4u; i++) {
+    let row = 4u * lane.y + i;
+    if (row < length) {
+      dweights[(first_row + row) * CHUNK / 4u + lane.x] = mask(products[i], row, 4u * lane.x);
+    }
+  }
+}
+
+// What each chunk adds to dH. Invocations as in `sum_states`.
+@compute @workgroup_size(8, 8)
+fn sum_gradients(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) lane: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let width = params.head_dim / 4u;
+  let width_v = params.head_dim_v / 4u;
+  let chunk = group.x;
+  let head = group.y % params.heads;
+  let block = group.y / params.heads;
+  let blocks_v = (width_v + STATE_BLOCK - 1u) / STATE_BLOCK;
+  let first_d = block / blocks_v * STATE_BLOCK;
+  let first_e = block % blocks_v * STATE_BLOCK;
+  let batch_head = group.z * params.heads + head;
+  let first_row = batch_head * params.seqlen + chunk * CHUNK;
+  let length = chunk_length(chunk);
+
+  var sums = array<vec4<f32>, 16>();
+  for (var first = 0u; first < length; first += TOKENS) {
+    for (var e = index; e < TOKENS * STATE_BLOCK; e += 64u) {
+      let row = first + e / STATE_BLOCK;
+      let column = e % STATE_BLOCK;
+      var left = vec4(0.0);
+      var right = vec4(0.0);
+      if (row < length && first_d + column < width) {
+        left = q[(first_row + row) * width + first_d + column];
+      }
+      if (row < length && first_e + column < width_v) {
+        right = rows[(first_row + row) * width_v + first_e + column];
+      }
+      left_rows[e] = left;
+      right_rows[e] = right;
+    }
+    workgroupBarrier();
+    add_tokens(&sums, lane.xy);
+    workgroupBarrier();
+  }
+
+  let state = (batch_head * (chunk_count() + 1u) + chunk) * params.head_dim;
+  for (var a = 0u; a < 2u; a++) {
+    for (var t = 0u; t < 4u; t++) {
+      let d = 4u * (first_d + lane.y + 8u * a) + t;
+      for (var b = 0u; b < 2u; b++) {
+        let column = first_e + lane.x + 8u * b;
+        if (d < params.head_dim && column < width_v) {
+          dstates[(state + d) * width_v + column] = sums[8u * a + 2u * t + b];
+        }
+      }
+    }
+  }
+}
+
+// dH after each chunk, going backwards, and before the first one. One invocation per vec4 of a state.
+@compute @workgroup_size(64)
+fn scan_gradients(@builtin(global_invocation_id) id: vec3<u32>) {
+  let size = params.head_dim * params.head_dim_v / 4u;
+  if (id.x >= size) {
+    return;
+  }
+  let batch_head = id.z * params.heads + id.y;
+  let chunks = chunk_count();
+  let first = batch_head * (chunks + 1u) * size + id.x;
+
+  var gradient = ds[batch_head * size + id.x];
+  for (var left = chunks; left > 0u; left--) {
+    let chunk = left - 1u;
+    let sum = dstates[first + chunk * size];
+    dstates[first + chunk * size] = gradient;
+    gradient += sum;
+  }
+  dstates[first + chunks * size] = gradient;
+  ds0[batch_head * size + id.x] = gradient;
+}
+
+// --- The gradients of queries, keys and values ---
+
+// dQ = [dA, G] [K; Sᵀ]
+@compute @workgroup_size(8, CHUNK / 4)
+fn queries(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) id: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let lane = id.xy;
+  let width = params.head_dim / 4u;
+  let width_v = params.head_dim_v / 4u;
+  let chunk = group.x;
+  let head = group.y % params.heads;
+  let batch_head = group.z * params.heads + head;
+  let first_row = batch_head * params.seqlen + chunk * CHUNK;
+  let length = chunk_length(chunk);
+  let state_row = state_of(batch_head, chunk);
+  // This workgroup's part of the result: up to 128 numbers of a row, and the rows of the right operand that fit the tile.
+  let first_column = group.y / params.heads * LANES * COLUMNS;
+  let columns = min((width - first_column + LANES - 1u) / LANES, COLUMNS);
+  let stride = LANES * columns;
+  let rows_per_load = select(select(8u, 16u, columns == 2u), 32u, columns == 1u);
+  // The inner dimension: first the tokens of the chunk, where causal, then headDimV.
+  let token_steps = steps_of_chunk();
+  let steps = token_steps + (width_v + STEP - 1u) / STEP;
+
+  var output = array<vec4<f32>, 16>();
+  for (var step = 0u; step < steps; step++) {
+    let of_tokens = step < token_steps;
+    let slice = STEP * select(step - token_steps, step, of_tokens);
+    for (var e = index; e < CHUNK * STEP; e += LANES * CHUNK / 4u) {
+      let row = e / STEP;
+      let column = slice + e % STEP;
+      var value = vec4(0.0);
+      if (of_tokens && row < length) {
+        value = dweights[(first_row + row) * CHUNK / 4u + column];
+      }
+      if (!of_tokens && row < length && column < width_v) {
+        value = rows[(first_row + row) * width_v + column];
+      }
+      left_tile[left_place(row, e % STEP)] = value;
+    }
+    for (var first = 0u; first < 4u * STEP; first += rows_per_load) {
+      if (of_tokens) {
+        for (var e = index; e < rows_per_load * stride; e += LANES * CHUNK / 4u) {
+          let token = 4u * slice + first + e / stride;
+          let column = first_column + e % stride;
+          var value = vec4(0.0);
+          if (token < length && column < width) {
+            value = k[(first_row + token) * width + column];
+          }
+          right_tile[e] = value;
+        }
+      } else {
+        // A block of 4 channels × 4 value columns of the state at a time, transposed.
+        for (var e = index; e < rows_per_load / 4u * stride; e += LANES * CHUNK / 4u) {
+          let column_v = slice + first / 4u + e / stride;
+          let column = e % stride;
+          var block = mat4x4<f32>();
+          for (var i = 0u; i < 4u; i++) {
+            let d = 4u * (first_column + column) + i;
+            if (d < params.head_dim && column_v < width_v) {
+              block[i] = states[(state_row + d) * width_v + column_v];
+            }
+          }
+          let by_value = transpose(block);
+          for (var j = 0u; j < 4u; j++) {
+            right_tile[(e / stride * 4u + j) * stride + column] = by_value[j];
+          }
+        }
+      }
+      workgroupBarrier();
+      multiply_rows(&output, first, rows_per_load, columns, lane);
+      workgroupBarrier();
+    }
+  }
+
+  for (var i = 0u; i < 4u; i++) {
+    let row = 4u * lane.y + i;
+    for (var c = 0u; c < COLUMNS; c++) {
+      let column = first_column + LANES * c + lane.x;
+      if (row < length && column < width) {
+        dq[(first_row + row) * width + column] = output[4u * c + i];
+      }
+    }
+  }
+}
+
+// left_tile = 32 queries of dAᵀ from query 4·slice on: dA read by blocks of 4 queries × 4 keys, each transposed. Queries
+// past the end have no weights.
+fn load_transposed_gradients(first_row: u32, length: u32, slice: u32, index: u32) {
+  for (var e = index; e < CHUNK / 4u * STEP; e += LANES * CHUNK / 4u) {
+    let key_column = e % (CHUNK / 4u);
+    let query_column = e / (CHUNK / 4u);
+    var block = mat4x4<f32>();
+    for (var i = 0u; i < 4u; i++) {
+      let query = 4u * (slice + query_column) + i;
+      if (query < length) {
+        block[i] = dweights[(first_row + query) * CHUNK / 4u + key_column];
+      }
+    }
+    let by_key = transpose(block);
+    for (var j = 0u; j < 4u; j++) {
+      left_tile[left_place(4u * key_column + j, query_column)] = by_key[j];
+    }
+  }
+}
+
+// dK = [dAᵀ, V] [Q; dHᵀ]
+@compute @workgroup_size(8, CHUNK / 4)
+fn keys(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) id: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let lane = id.xy;
+  let width = params.head_dim / 4u;
+  let width_v = params.head_dim_v / 4u;
+  let chunk = group.x;
+  let head = group.y % params.heads;
+  let batch_head = group.z * params.heads + head;
+  let first_row = batch_head * params.seqlen + chunk * CHUNK;
+  let length = chunk_length(chunk);
+  let state_row = state_of(batch_head, chunk);
+  // This workgroup's part of the result: up to 128 numbers of a row, and the rows of the right operand that fit the tile.
+  let first_column = group.y / params.heads * LANES * COLUMNS;
+  let columns = min((width - first_column + LANES - 1u) / LANES, COLUMNS);
+  let stride = LANES * columns;
+  let rows_per_load = select(select(8u, 16u, columns == 2u), 32u, columns == 1u);
+  // The inner dimension: first the tokens of the chunk, where causal, then headDimV.
+  let token_steps = steps_of_chunk();
+  let steps = token_steps + (width_v + STEP - 1u) / STEP;
+
+  var output = array<vec4<f32>, 16>();
+  for (var step = 0u; step < steps; step++) {
+    let of_tokens = step < token_steps;
+    let slice = STEP * select(step - token_steps, step, of_tokens);
+    if (of_tokens) {
+      load_transposed_gradients(first_row, length, slice, index);
+    } else {
+      for (var e = index; e < CHUNK * STEP; e += LANES * CHUNK / 4u) {
+        let row = e / STEP;
+        let column = slice + e % STEP;
+        var value = vec4(0.0);
+        if (row < length && column < width_v) {
+          value = v[(first_row + row) * width_v + column];
+        }
+        left_tile[left_place(row, e % STEP)] = value;
+      }
+    }
+    for (var first = 0u; first < 4u * STEP; first += rows_per_load) {
+      if (of_tokens) {
+        for (var e = index; e < rows_per_load * stride; e += LANES * CHUNK / 4u) {
+          let token = 4u * slice + first + e / stride;
+          let column = first_column + e % stride;
+          var value = vec4(0.0);
+          if (token < length && column < width) {
+            value = q[(first_row + token) * width + column];
+          }
+          right_tile[e] = value;
+        }
+      } else {
+        // A block of 4 channels × 4 value columns of the state at a time, transposed.
+        for (var e = index; e < rows_per_load / 4u * stride; e += LANES * CHUNK / 4u) {
+          let column_v = slice + first / 4u + e / stride;
+          let column = e % stride;
+          var block = mat4x4<f32>();
+          for (var i = 0u; i < 4u; i++) {
+            let d = 4u * (first_column + column) + i;
+            if (d < params.head_dim && column_v < width_v) {
+              block[i] = dstates[(state_row + d) * width_v + column_v];
+            }
+          }
+          let by_value = transpose(block);
+          for (var j = 0u; j < 4u; j++) {
+            right_tile[(e / stride * 4u + j) * stride + column] = by_value[j];
+          }
+        }
+      }
+      workgroupBarrier();
+      multiply_rows(&output, first, rows_per_load, columns, lane);
+      workgroupBarrier();
+    }
+  }
+
+  for (var i = 0u; i < 4u; i++) {
+    let row = 4u * lane.y + i;
+    for (var c = 0u; c < COLUMNS; c++) {
+      let column = first_column + LANES * c + lane.x;
+      if (row < length && column < width) {
+        dk[(first_row + row) * width + column] = output[4u * c + i];
+      }
+    }
+  }
+}
+
+// left_tile = 32 queries of Aᵀ from query 4·slice on: A read by blocks of 4 queries × 4 keys, each transposed. Queries
+// past the end have no weights.
+fn load_transposed_weights(first_row: u32, length: u32, slice: u32, index: u32) {
+  for (var e = index; e < CHUNK / 4u * STEP; e += LANES * CHUNK / 4u) {
+    let key_column = e % (CHUNK / 4u);
+    let query_column = e / (CHUNK / 4u);
+    var block = mat4x4<f32>();
+    for (var i = 0u; i < 4u; i++) {
+      let query = 4u * (slice + query_column) + i;
+      if (query < length) {
+        block[i] = weights[(first_row + query) * CHUNK / 4u + key_column];
+      }
+    }
+    let by_key = transpose(block);
+    for (var j = 0u; j < 4u; j++) {
+      left_tile[left_place(4u * key_column + j, query_column)] = by_key[j];
+    }
+  }
+}
+
+// dV = [Aᵀ, K] [G; dH]
+@compute @workgroup_size(8, CHUNK / 4)
+fn values(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_id) id: vec3<u32>,
+  @builtin(local_invocation_index) index: u32,
+) {
+  let lane = id.xy;
+  let width = params.head_dim / 4u;
+  let width_v = params.head_dim_v / 4u;
+  let chunk = group.x;
+  let head = group.y % params.heads;
+  let batch_head = group.z * params.heads + head;
+  let first_row = batch_head * params.seqlen + chunk * CHUNK;
+  let length = chunk_length(chunk);
+  let state_row = state_of(batch_head, chunk);
+  // This workgroup's part of the result: up to 128 numbers of a row, and the rows of the right operand that fit the tile.
+  let first_column = group.y / params.heads * LANES * COLUMNS;
+  let columns = min((width_v - first_column + LANES - 1u) / LANES, COLUMNS);
+  let stride = LANES * columns;
+  let rows_per_load = select(select(8u, 16u, columns == 2u), 32u, columns == 1u);
+  // The inner dimension: first the tokens of the chunk, where causal, then headDim.
+  let token_steps = steps_of_chunk();
+  let steps = token_steps + (width + STEP - 1u) / STEP;
+
+  var output = array<vec4<f32>, 16>();
+  for (var step = 0u; step < steps; step++) {
+    let of_tokens = step < token_steps;
+    let slice = STEP * select(step - token_steps, step, of_tokens);
+    if (of_tokens) {
+      load_transposed_weights(first_row, length, slice, index);
+    } else {
+      for (var e = index; e < CHUNK * STEP; e += LANES * CHUNK / 4u) {
+        let row = e / STEP;
+        let column = slice + e % STEP;
+        var value = vec4(0.0);
+        if (row < length && column < width) {
+          value = k[(first_row + row) * width + column];
+        }
+        left_tile[left_place(row, e % STEP)] = value;
+      }
+    }
+    for (var first = 0u; first < 4u * STEP; first += rows_per_load) {
+      for (var e = index; e < rows_per_load * stride; e += LANES * CHUNK / 4u) {
+        let n = 4u * slice + first + e / stride; // a token of the chunk, or a channel of headDim
+        let column = first_column + e % stride;
+        var value = vec4(0.0);
+        if (of_tokens && n < length && column < width_v) {
+          value = rows[(first_row + n) * width_v + column];
+        }
+        if (!of_tokens && n < params.head_dim && column < width_v) {
+          value = dstates[(state_row + n) * width_v + column];
+        }
+        right_tile[e] = value;
+      }
+      workgroupBarrier();
+      multiply_rows(&output, first, rows_per_load, columns, lane);
+      workgroupBarrier();
+    }
+  }
+
+  for (var i = 0u; i < 4u; i++) {
+    let row = 4u * lane.y + i;
+    for (var c = 0u; c < COLUMNS; c++) {
+      let column = first_column + LANES * c + lane.x;
+      if (row < length && column < width_v) {
+        dv[(first_row + row) * width_v + column] = output[4u * c + i];
+      }
+    }
+  }
+}
