@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import {
+  kindsOf,
   layerCost,
   stackCost,
   twinOf,
@@ -75,17 +76,6 @@ function findStack(name: string): { readonly stack: LayerStack; readonly source:
   const read = readStack(readFileSync(name, 'utf8'));
   if (!read.ok) throw new UsageError(`stack: ${name}: ${read.problem}`);
   return { stack: read.stack, source: null };
-}
-
-/** Each kind of layer once, with how often it stands anywhere. */
-function kindsOf({ layers }: LayerStack): readonly StackLayer[] {
-  const kinds = new Map<string, StackLayer>();
-  for (const layer of layers) {
-    const key = JSON.stringify({ ...layer, repeat: 0 });
-    const known = kinds.get(key);
-    kinds.set(key, known ? { ...known, repeat: known.repeat + layer.repeat } : layer);
-  }
-  return [...kinds.values()];
 }
 
 function costHeads(paint: Paint, timed: boolean): Cell[] {

@@ -7,8 +7,10 @@ import { MapFigure } from './compare/map-figure.js';
 import { WorstTable } from './compare/worst-table.js';
 import { createPageLab, observed } from './gpu-host.js';
 import { LabPage } from './lab-page.js';
+import { GrowthChart } from './layers/growth-chart.js';
 import { IntensityChart } from './layers/intensity-chart.js';
 import { KvShards } from './layers/kv-shards.js';
+import { LayerBars } from './layers/layer-bars.js';
 import { startLayers } from './layers/layers-connection.js';
 import { LayersPage } from './layers/layers-page.js';
 import { readPageState } from './page-state.js';
@@ -55,6 +57,8 @@ const elements: Readonly<Record<string, CustomElementConstructor>> = {
   'tilescope-tile-timeline': TileTimeline,
   'tilescope-traffic-table': TrafficTable,
   'tilescope-worst': WorstTable,
+  'tilescope-growth': GrowthChart,
+  'tilescope-layer-bars': LayerBars,
   'tilescope-kv-intensity': IntensityChart,
   'tilescope-kv-shards': KvShards,
   'tilescope-lab': LabPage,

@@ -8,6 +8,7 @@ import {
   vsCodePanelTab,
   vsCodePanelView,
   vsCodeProgressRing,
+  vsCodeTextArea,
   vsCodeTextField,
 } from '@vscode/webview-ui-toolkit';
 import { html, nothing, type TemplateResult } from 'lit';
@@ -25,6 +26,7 @@ export function registerControls(): void {
     vsCodePanelTab(),
     vsCodePanelView(),
     vsCodeProgressRing(),
+    vsCodeTextArea(),
     vsCodeTextField(),
   );
 }
@@ -153,6 +155,29 @@ export function textField(spec: TextFieldSpec): TemplateResult {
     @change=${(event: Event) => spec.onCommit(valueOf(event))}
     @keydown=${onKeydown}
     >${spec.label}</vscode-text-field
+  >`;
+}
+
+/** Several lines of text. */
+export interface TextAreaSpec {
+  readonly id: string;
+  readonly label: string;
+  readonly value: string;
+  readonly rows: number;
+  /** Called at every change. */
+  readonly onInput: (value: string) => void;
+}
+
+/** A field of several lines that reports what is typed at once. */
+export function textArea(spec: TextAreaSpec): TemplateResult {
+  return html`<vscode-text-area
+    id=${spec.id}
+    rows=${spec.rows}
+    resize="vertical"
+    spellcheck="false"
+    .value=${live(spec.value)}
+    @input=${(event: Event) => spec.onInput(valueOf(event))}
+    >${spec.label}</vscode-text-area
   >`;
 }
 

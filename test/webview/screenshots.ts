@@ -22,14 +22,15 @@ const chosen = <T extends string | number>(all: readonly T[]): readonly T[] => {
 const server = await servePage();
 const browser = await openBrowser();
 const address = (name: string, theme: ThemeName): string =>
-  name === 'caches'
+  name === 'caches' || name === 'stacks'
     ? server.address(states['no-kernel']!(), theme, 'tilescope-layers')
     : server.address(states[name]!(), theme);
 mkdirSync(folder, { recursive: true });
-for (const name of chosen([...Object.keys(states), 'caches'])) {
+for (const name of chosen([...Object.keys(states), 'caches', 'stacks'])) {
   for (const theme of chosen<ThemeName>(themeNames)) {
     for (const width of chosen(widths)) {
       const { page, complaints } = await openPage(browser, address(name, theme), width, 1000);
+      if (name === 'stacks') await page.getByRole('tab', { name: 'Layer stack' }).click();
       await page.evaluate(() => document.fonts.ready.then(() => undefined));
       const height = await page.evaluate(() => {
         const content = document.querySelector('.content')!;

@@ -131,7 +131,7 @@ export function layerCost(layer: StackLayer, { seqlen, elementBytes, stateBytes 
 
 /** The sum of costs of layers, each as often as it repeats; no decode step where one of the layers has none. */
 export function stackCost(stack: LayerStack, at: StackCase): LayerCost {
-  const costs = stack.layers.map((layer) => ({ cost: layerCost(layer, at), repeat: layer.repeat }));
+  const costs = kindsOf(stack).map((layer) => ({ cost: layerCost(layer, at), repeat: layer.repeat }));
   const sum = (of: (cost: LayerCost) => number): number =>
     costs.reduce((total, { cost, repeat }) => total + repeat * of(cost), 0);
   return {
@@ -157,6 +157,17 @@ export function twinOf(stack: LayerStack, mechanism: 'softmax-attention' | 'ligh
     causal: softmax ? layer.causal : true,
   }));
   return { title: softmax ? 'all softmax' : 'all lightning', layers: merged(layers) };
+}
+
+/** Each kind of layer once, with how often it stands anywhere in the stack. */
+export function kindsOf({ layers }: LayerStack): readonly StackLayer[] {
+  const kinds = new Map<string, StackLayer>();
+  for (const layer of layers) {
+    const key = JSON.stringify({ ...layer, repeat: 0 });
+    const known = kinds.get(key);
+    kinds.set(key, known ? { ...known, repeat: known.repeat + layer.repeat } : layer);
+  }
+  return [...kinds.values()];
 }
 
 /** Layers with neighbours of one kind made one entry. */

@@ -1,4 +1,4 @@
-import { layerCost, type LayerStack, type StackCase } from './layer-stack.js';
+import { kindsOf, layerCost, type LayerStack, type StackCase } from './layer-stack.js';
 
 /** How fast a kernel was measured to be, on one machine. */
 export interface MeasuredRate {
@@ -34,7 +34,7 @@ export function predict(stack: LayerStack, at: StackCase, rates: readonly Measur
   const missing = new Set<string>();
   let prefill: number | null = 0;
   let decode: number | null = 0;
-  for (const layer of stack.layers) {
+  for (const layer of kindsOf(stack)) {
     const cost = layerCost(layer, at);
     const forward = closest(rates, layer.mechanism, 'forward', layer.headDim);
     if (forward) used.add(forward);

@@ -3,9 +3,9 @@ import { invalidLayer, kvCaches, kvShard, type DecodeStep, type KvLayer } from '
 import { formatBytes, formatCount, joined, significant } from '../format.js';
 import type { ChartSpec } from '../picture/chart-figure.js';
 import type { PictureTable } from '../picture/figure.js';
-import { parseSize, stepSize } from '../shell/overrides.js';
 import { t } from '../strings.js';
-import { button, dropdown, textField } from '../toolkit.js';
+import { button } from '../toolkit.js';
+import { choiceField, sizeField, storageFormats } from './fields.js';
 import { intensities } from './intensity-chart.js';
 import { deviceCounts, kvPresets, type KvState } from './kv-state.js';
 
@@ -16,18 +16,12 @@ export interface KvActions {
   readonly refuse: (reason: string | null) => void;
 }
 
-const formats = [
-  { value: '4', text: 'f32' },
-  { value: '2', text: 'f16 / bf16' },
-  { value: '1', text: 'f8' },
-];
-
 /** The sizes of the layer and of the decode step, each to be edited in place. */
 export function kvControls(kv: KvState, refused: string | null, actions: KvActions): TemplateResult {
   const { layer, step, devices, ridge } = kv;
   const preset = kvPresets.find((item) => sameLayer(item.layer, layer));
   const size = (name: string, hint: string, value: number, set: (size: number) => void): TemplateResult =>
-    sizeField(name, hint, value, set, actions);
+    sizeField({ id: `kv-${name.replaceAll(' ', '-')}`, name, hint, value, set, refuse: actions.refuse });
   const setLayer = (change: Partial<KvLayer>): void => {
     const next = { ...layer, ...change };
     const problem = invalidLayer(next);
@@ -38,7 +32,7 @@ export function kvControls(kv: KvState, refused: string | null, actions: KvActio
   return html`<div class="bar">
     <div class="kv-controls">
       <div class="shape-bar" role="group" aria-label=${t('Layer and decode step')}>
-        ${choice(t('layer'), preset?.id ?? '', presetChoices(preset === undefined), (id) => {
+        ${choiceField(t('layer'), preset?.id ?? '', presetChoices(preset === undefined), (id) => {
           const found = kvPresets.find((item) => item.id === id);
           if (found) setLayer(found.layer);
         })}
@@ -52,7 +46,7 @@ export function kvControls(kv: KvState, refused: string | null, actions: KvActio
         ${size('queries', t('New tokens a step: 1, or those of a draft.'), step.queries, (queries) =>
           setStep({ queries }),
         )}
-        ${choice(t('stored as'), String(step.bytesPerElement), formats, (bytes) =>
+        ${choiceField(t('stored as'), String(step.bytesPerElement), storageFormats, (bytes) =>
           setStep({ bytesPerElement: Number(bytes) }),
         )}
         ${size(
@@ -78,51 +72,6 @@ export function kvControls(kv: KvState, refused: string | null, actions: KvActio
       )}
     </div>
   </div>`;
-}
-
-function sizeField(
-  name: string,
-  hint: string,
-  value: number,
-  set: (size: number) => void,
-  { refuse }: KvActions,
-): TemplateResult {
-  const commit = (text: string): void => {
-    const parsed = parseSize(text);
-    if (parsed === null) {
-      refuse(t('{0} takes a whole number from 1 to 16777216, not "{1}".', name, text));
-      return;
-    }
-    refuse(null);
-    if (parsed !== value) set(parsed);
-  };
-  return html`<span class="field field-size"
-    >${textField({
-      id: `kv-${name.replaceAll(' ', '-')}`,
-      label: html`<small class="field-label">${name}</small>`,
-      value: String(value),
-      size: 6,
-      hint: `${hint} ${t('Arrow up doubles, arrow down halves.')}`,
-      onCommit: commit,
-      onStep: (direction, text) => {
-        const next = String(stepSize(parseSize(text) ?? value, direction));
-        commit(next);
-        return next;
-      },
-    })}</span
-  >`;
-}
-
-function choice(
-  label: string,
-  value: string,
-  choices: readonly { readonly value: string; readonly text: string }[],
-  onChange: (value: string) => void,
-): TemplateResult {
-  return html`<span class="field field-choice"
-    ><small class="field-label" aria-hidden="true">${label}</small
-    >${dropdown({ label, value, choices, onChange })}</span
-  >`;
 }
 
 function presetChoices(own: boolean): readonly { readonly value: string; readonly text: string }[] {

@@ -2,8 +2,7 @@ import { Channel } from '../../lab/channel.js';
 import type { LayersHostMethods } from '../../lab/panel.js';
 import { setStrings, t } from '../strings.js';
 import { acquireWindow } from '../vscode-api.js';
-import { readKvState } from './kv-state.js';
-import type { LayersPage } from './layers-page.js';
+import { readLayersState, type LayersPage } from './layers-page.js';
 
 /** Ties the page of caches to the extension, of which it needs the texts and the saving of pictures. */
 export async function startLayers(page: LayersPage): Promise<void> {
@@ -28,7 +27,7 @@ export async function startLayers(page: LayersPage): Promise<void> {
         ask(base64.then((bytes) => channel.call('save', { suggestedName, text: null, base64: bytes })));
       },
     },
-    readKvState(ties.loadState()),
+    readLayersState(ties.loadState()),
     ties.saveState,
   );
 }

@@ -53,6 +53,26 @@ export function powerText(exponent: number): string {
   return `10${exponent < 0 ? '⁻' : ''}${raised}`;
 }
 
+/** Powers of a base between two values, at most five: where there are more, every second or third of them. */
+export function powerTicks([low = 1, high = 1]: readonly number[], base: number): readonly number[] {
+  const first = Math.ceil(Math.log(low) / Math.log(base));
+  const last = Math.floor(Math.log(high) / Math.log(base));
+  const step = Math.max(1, Math.ceil((last - first + 1) / 5));
+  const ticks: number[] = [];
+  for (let power = first; power <= last; power += step) ticks.push(base ** power);
+  return ticks.length > 0 ? ticks : [low];
+}
+
+/** Heights of the names at the ends of lines, in the order of the lines, moved down where they would overlap. */
+export function endHeights(ends: readonly number[]): readonly number[] {
+  const order = ends.map((_, at) => at).sort((a, b) => ends[a]! - ends[b]!);
+  const moved = [...ends];
+  for (const [rank, at] of order.entries()) {
+    if (rank > 0) moved[at] = Math.max(moved[at]!, moved[order[rank - 1]!]! + 13);
+  }
+  return moved;
+}
+
 /** Ticks at the ends of an axis stay inside the picture. */
 function anchor(at: number, width: number): 'start' | 'middle' | 'end' {
   return at < 8 ? 'start' : at > width - 8 ? 'end' : 'middle';

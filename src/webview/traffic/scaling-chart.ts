@@ -3,7 +3,7 @@ import { line } from 'd3-shape';
 import { html, LitElement, svg, type TemplateResult } from 'lit';
 import type { TrafficScaling } from '../../core/analysis/ledger.js';
 import { formatBytes, formatCount, joined, significant } from '../format.js';
-import { bottomAxis, leftAxis } from '../picture/axis.js';
+import { bottomAxis, endHeights, leftAxis, powerTicks } from '../picture/axis.js';
 import type { PictureTable } from '../picture/figure.js';
 import { SizeController } from '../size.js';
 import { t } from '../strings.js';
@@ -59,7 +59,7 @@ export class ScalingChart extends LitElement {
     const y = scaleLog()
       .domain([Math.min(...bytes) / 1.5, Math.max(...bytes) * 1.5])
       .range([plotHeight, 0]);
-    const ends = spread(series.map((name) => y(Math.max(1, points.at(-1)![name]))));
+    const ends = endHeights(series.map((name) => y(Math.max(1, points.at(-1)![name]))));
     return html`<div
         class="chart"
         tabindex="0"
@@ -72,7 +72,7 @@ export class ScalingChart extends LitElement {
       >
         <svg width=${width} height=${height} aria-hidden="true">
           ${leftAxis(
-            byteTicks(y.domain()).map((value) => ({ at: y(value), text: joined(formatBytes(value)) })),
+            powerTicks(y.domain(), 4).map((value) => ({ at: y(value), text: joined(formatBytes(value)) })),
             '',
             margins.left,
             margins.top,
@@ -121,23 +121,6 @@ export class ScalingChart extends LitElement {
     const last = this.scaling.points.length - 1;
     this.active = this.active === null ? 0 : Math.min(last, Math.max(0, this.active + step));
   };
-}
-
-/** Powers of four between two sizes in bytes, at most five. */
-function byteTicks([low = 1, high = 1]: readonly number[]): readonly number[] {
-  const first = Math.ceil(Math.log2(low) / 2);
-  const last = Math.floor(Math.log2(high) / 2);
-  const step = Math.max(1, Math.ceil((last - first + 1) / 5));
-  const ticks: number[] = [];
-  for (let power = first; power <= last; power += step) ticks.push(4 ** power);
-  return ticks.length > 0 ? ticks : [low];
-}
-
-/** Heights of the names at the line ends, from top to bottom, moved apart where they would overlap. */
-function spread(ends: readonly number[]): readonly number[] {
-  const moved: number[] = [];
-  for (const [i, end] of ends.entries()) moved.push(i === 0 ? end : Math.max(end, moved[i - 1]! + 13));
-  return moved;
 }
 
 /** One sentence for how traffic grows. */
