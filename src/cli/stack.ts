@@ -8,7 +8,7 @@ import {
   type StackCase,
   type StackLayer,
 } from '../core/stack/layer-stack.js';
-import { predict, type MeasuredRate, type Prediction } from '../core/stack/prediction.js';
+import { predict, rateOf, type MeasuredKernel, type MeasuredRate, type Prediction } from '../core/stack/prediction.js';
 import { stackPresets } from '../core/stack/presets.js';
 import { readStack } from '../core/stack/stack-list.js';
 import { schemaVersion } from '../lab/contract.js';
@@ -138,26 +138,9 @@ function readRates(path: string): readonly MeasuredRate[] {
   }
   const results: unknown = (content as { results?: unknown } | null)?.results;
   if (!Array.isArray(results)) throw new UsageError(`stack: ${path} has no results. Write it with bench --json.`);
-  return results.flatMap((result: Partial<MeasuredResult> | null): MeasuredRate | readonly [] => {
+  return results.flatMap((result: Partial<MeasuredKernel> | null) => {
     const { kernel, mechanism, direction, shape, gpuTimeNs, flops, compulsoryBytes } = result ?? {};
-    const median = gpuTimeNs?.median;
-    if (!kernel || !mechanism || !median || !flops || !compulsoryBytes) return [];
-    if (direction !== 'forward' && direction !== 'decode') return [];
-    const seconds = median / 1e9;
-    return {
-      ...{ kernel, mechanism, direction, headDim: shape?.headDim ?? 64 },
-      ...{ flopsPerSecond: flops / seconds, bytesPerSecond: compulsoryBytes / seconds },
-    } satisfies MeasuredRate;
+    if (!kernel || !mechanism || !direction || !shape || !gpuTimeNs || !flops || !compulsoryBytes) return [];
+    return rateOf({ kernel, mechanism, direction, shape, gpuTimeNs, flops, compulsoryBytes }) ?? [];
   });
-}
-
-/** What of an entry of `bench --json` is read here. */
-interface MeasuredResult {
-  readonly kernel: string;
-  readonly mechanism: string;
-  readonly direction: string;
-  readonly shape: Readonly<Record<string, number>>;
-  readonly gpuTimeNs: { readonly median: number };
-  readonly flops: number;
-  readonly compulsoryBytes: number;
 }

@@ -1,7 +1,10 @@
 import * as vscode from 'vscode';
 import { Channel } from '../lab/channel.js';
+import { rateOf, type MeasuredRate } from '../core/stack/prediction.js';
 import type { LayersHostMethods } from '../lab/panel.js';
 import { panelHtml } from './panelHtml.js';
+import type { KernelRecord } from './record.js';
+import type { Results } from './results.js';
 import { saveFile } from './saveFile.js';
 import { webviewPort } from './webviewPort.js';
 
@@ -14,6 +17,7 @@ export class LayersPanel implements vscode.Disposable {
 
   constructor(
     private readonly extensionUri: vscode.Uri,
+    private readonly results: Results,
     private readonly log: vscode.LogOutputChannel,
   ) {}
 
@@ -38,7 +42,7 @@ export class LayersPanel implements vscode.Disposable {
       localResourceRoots: [vscode.Uri.joinPath(this.extensionUri, 'dist')],
     };
     const channel = new Channel<object, LayersHostMethods>(webviewPort(panel.webview, this.log), {
-      ready: () => Promise.resolve({ strings: vscode.l10n.bundle ?? {} }),
+      ready: () => Promise.resolve({ strings: vscode.l10n.bundle ?? {}, rates: ratesIn(this.results.known) }),
       save: async ({ suggestedName, text, base64 }) => {
         await saveFile(suggestedName, text, base64);
         return null;
@@ -54,4 +58,11 @@ export class LayersPanel implements vscode.Disposable {
   dispose(): void {
     this.panel?.dispose();
   }
+}
+
+/** The rates of kernels that a GPU was measured with; a software adapter's say nothing of one. */
+function ratesIn(records: Iterable<KernelRecord>): readonly MeasuredRate[] {
+  return [...records].flatMap(({ benchmark }) =>
+    benchmark === null || benchmark.report.device.software ? [] : (rateOf(benchmark.report) ?? []),
+  );
 }

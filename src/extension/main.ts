@@ -31,7 +31,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const gpu = new Gpu(panel, host, log);
   const lineNotes = new LineNotes(kernels, results);
   const values = new InvocationValues(kernels);
-  const layers = new LayersPanel(context.extensionUri, log);
+  const layers = new LayersPanel(context.extensionUri, results, log);
   const commands = createCommands({ context, kernels, results, jobs, panel, layers, gpu, lineNotes, values, log });
   context.subscriptions.push(
     log,

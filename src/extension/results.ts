@@ -31,6 +31,11 @@ export class Results implements vscode.Disposable {
     return this.records.get(uri.toString()) ?? emptyRecord;
   }
 
+  /** The records of all kernels that have been looked at in this window. */
+  get known(): Iterable<KernelRecord> {
+    return this.records.values();
+  }
+
   /** Reads the stored record of a kernel, once. Never rejects: what cannot be read counts as absent. */
   load(uri: vscode.Uri): Promise<void> {
     const key = uri.toString();

@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../core/diagnostic.js';
 import type { OptionValue } from '../core/attention/mechanism.js';
+import type { MeasuredRate } from '../core/stack/prediction.js';
 import type {
   BenchmarkReport,
   CaseOverride,
@@ -113,7 +114,13 @@ export interface HostMethods {
 
 /** What the page of caches asks of the extension; it calculates everything itself. */
 export interface LayersHostMethods extends Pick<HostMethods, 'save'> {
-  ready: (params: null) => Promise<Pick<PanelSnapshot, 'strings'>>;
+  ready: (params: null) => Promise<LayersSnapshot>;
+}
+
+/** What the page of caches is given. */
+export interface LayersSnapshot extends Pick<PanelSnapshot, 'strings'> {
+  /** Kernels that a GPU was measured with in this window. */
+  readonly rates: readonly MeasuredRate[];
 }
 
 /** What the extension asks of a page: to show a snapshot. The page of the side panel does no more. */

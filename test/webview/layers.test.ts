@@ -180,6 +180,20 @@ describe('the tab of layer stacks', () => {
     );
   });
 
+  it('predicts a time from measured kernels, and says which are missing', async () => {
+    const page = await openStacks();
+    const n = 131072;
+    const flops = 70 * 4 * 64 * n * 128 * 128 + 10 * ((n * (n + 1)) / 2) * 64 * 2 * 256;
+    const note = page.getByRole('region', { name: 'Predicted time' });
+    expect((await note.innerText()).replaceAll('\u00a0', ' ')).toContain(
+      `the sequence ${(flops / 1e13).toPrecision(3)} s · a further token –`,
+    );
+    expect(await note.innerText()).toContain('If lightning2.wgsl, flash.wgsl kept the rates they were measured at.');
+    expect(await note.innerText()).toContain('Not measured: lightning-attention decode, softmax-attention decode.');
+    await page.locator('#stack-text').getByRole('textbox').fill('layers: [{ mechanism: s4 }]');
+    expect(await page.getByRole('alert').count()).toBe(1);
+  });
+
   it('draws a list of layers as it is typed, and keeps the last picture where it cannot be read', async () => {
     const page = await openStacks();
     const text = page.locator('#stack-text').getByRole('textbox');

@@ -1,3 +1,4 @@
+import type { Shape } from '../attention/mechanism.js';
 import { kindsOf, layerCost, type LayerStack, type StackCase } from './layer-stack.js';
 
 /** How fast a kernel was measured to be, on one machine. */
@@ -11,6 +12,28 @@ export interface MeasuredRate {
   readonly flopsPerSecond: number;
   /** Compulsory bytes by the time. */
   readonly bytesPerSecond: number;
+}
+
+/** What of a benchmark's report a rate is made of. */
+export interface MeasuredKernel {
+  readonly kernel: string;
+  readonly mechanism: string;
+  readonly direction: string;
+  readonly shape: Shape;
+  readonly gpuTimeNs: { readonly median: number };
+  readonly flops: number;
+  readonly compulsoryBytes: number;
+}
+
+/** The rate of a measured kernel; null for one that computes gradients, which no layer is predicted from. */
+export function rateOf(report: MeasuredKernel): MeasuredRate | null {
+  const { kernel, mechanism, direction, shape, gpuTimeNs, flops, compulsoryBytes } = report;
+  if (direction !== 'forward' && direction !== 'decode') return null;
+  const seconds = gpuTimeNs.median / 1e9;
+  return {
+    ...{ mechanism, direction, kernel, headDim: shape.headDim ?? 64 },
+    ...{ flopsPerSecond: flops / seconds, bytesPerSecond: compulsoryBytes / seconds },
+  };
 }
 
 /** The time of a stack's attention, if every kernel kept the rate it was measured at. */

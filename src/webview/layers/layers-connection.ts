@@ -15,8 +15,9 @@ export async function startLayers(page: LayersPage): Promise<void> {
   };
   window.addEventListener('pagehide', () => channel.dispose());
   try {
-    const { strings } = await channel.call('ready', null);
-    setStrings(strings);
+    const snapshot = await channel.call('ready', null);
+    setStrings(snapshot.strings);
+    page.rates = snapshot.rates;
   } catch (error) {
     page.trouble = t('The extension did not answer: {0}. Close this panel and open it again.', wordsOf(error));
   }

@@ -1,5 +1,6 @@
 import { html, LitElement, nothing, type TemplateResult } from 'lit';
 import type { LayerStack } from '../../core/stack/layer-stack.js';
+import type { MeasuredRate } from '../../core/stack/prediction.js';
 import { readStack } from '../../core/stack/stack-list.js';
 import type { SaveActions } from '../actions.js';
 import { t } from '../strings.js';
@@ -7,7 +8,7 @@ import { codicon, tabs } from '../toolkit.js';
 import { freshKvState, readKvState, type KvState } from './kv-state.js';
 import { intensityFigure, kvControls, shardFigure } from './kv-view.js';
 import { freshStackState, readStackState, type StackState } from './stack-state.js';
-import { growthFigure, layersFigure, stackControls, stackEditor } from './stack-view.js';
+import { growthFigure, layersFigure, predictionNote, stackControls, stackEditor } from './stack-view.js';
 
 /** Everything the page remembers. */
 export interface LayersState {
@@ -33,6 +34,7 @@ export class LayersPage extends LitElement {
     refused: { state: true },
     trouble: { state: true },
     actions: { state: true },
+    rates: { state: true },
   };
 
   declare private state: LayersState;
@@ -40,6 +42,8 @@ export class LayersPage extends LitElement {
   declare private refused: string | null;
   /** A request to the host that failed, in words; null for none. */
   declare trouble: string | null;
+  /** How fast kernels were measured to be in this window. */
+  declare rates: readonly MeasuredRate[];
   /** Null until the page has its ties. */
   declare private actions: SaveActions | null;
   private saveState: (state: LayersState) => void = () => undefined;
@@ -52,6 +56,7 @@ export class LayersPage extends LitElement {
     this.refused = null;
     this.trouble = null;
     this.actions = null;
+    this.rates = [];
   }
 
   override createRenderRoot(): this {
@@ -120,9 +125,16 @@ export class LayersPage extends LitElement {
         stack === null
           ? nothing
           : html`<div class="kv-figures">
-              <tilescope-chart-figure .spec=${layersFigure(stack, state)} .actions=${actions}></tilescope-chart-figure>
-              <tilescope-chart-figure .spec=${growthFigure(stack, state)} .actions=${actions}></tilescope-chart-figure>
-            </div>`
+                <tilescope-chart-figure
+                  .spec=${layersFigure(stack, state)}
+                  .actions=${actions}
+                ></tilescope-chart-figure>
+                <tilescope-chart-figure
+                  .spec=${growthFigure(stack, state)}
+                  .actions=${actions}
+                ></tilescope-chart-figure>
+              </div>
+              ${predictionNote(stack, state, this.rates)}`
       }
       ${stackEditor(state, read.ok ? null : read.problem, stackActions)}
     </div>`;

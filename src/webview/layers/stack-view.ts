@@ -1,8 +1,9 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { LayerStack } from '../../core/stack/layer-stack.js';
+import { predict, type MeasuredRate } from '../../core/stack/prediction.js';
 import { stackPresets } from '../../core/stack/presets.js';
 import { stackText } from '../../core/stack/stack-list.js';
-import { formatCount } from '../format.js';
+import { formatCount, formatTime, joined } from '../format.js';
 import type { ChartSpec } from '../picture/chart-figure.js';
 import { t } from '../strings.js';
 import { textArea } from '../toolkit.js';
@@ -73,6 +74,29 @@ export function stackEditor(state: StackState, problem: string | null, actions: 
       onInput: (text) => actions.set({ ...state, text }),
     })}
     ${problem === null ? nothing : html`<p class="refused" role="alert">${problem}</p>`}
+  </section>`;
+}
+
+/** The time of the stack's attention, if kernels kept the rates they were measured at, and where those are from. */
+export function predictionNote(
+  stack: LayerStack,
+  { seqlen, elementBytes }: StackState,
+  rates: readonly MeasuredRate[],
+): TemplateResult {
+  const { prefill, decode, used, missing } = predict(stack, { seqlen, elementBytes, stateBytes: 4 }, rates);
+  const time = (seconds: number | null): string => (seconds === null ? '–' : joined(formatTime(seconds * 1e9)));
+  const words =
+    used.length === 0
+      ? t('Benchmark forward and decode kernels of these mechanisms on a GPU to see a time predicted here.')
+      : t('If {0} kept the rates they were measured at.', used.map(({ kernel }) => kernel).join(', '));
+  const lack = missing.length === 0 || used.length === 0 ? '' : t('Not measured: {0}.', missing.join(', '));
+  return html`<section class="stack-prediction" aria-label=${t('Predicted time')}>
+    <h3>${t('Predicted time')}</h3>
+    <p class="stack-times">
+      ${t('the sequence')} <span class="mono">${time(prefill)}</span> · ${t('a further token')}
+      <span class="mono">${time(decode)}</span>
+    </p>
+    <p class="muted small">${words} ${lack}</p>
   </section>`;
 }
 

@@ -3,6 +3,7 @@
  * a snapshot, and has jobs done by the lab that the page itself hosts. Nothing of the page is replaced.
  */
 import { Channel } from '../../../src/lab/channel.js';
+import type { MeasuredRate } from '../../../src/core/stack/prediction.js';
 import type { CaseOverride, KernelSource, Outcome } from '../../../src/lab/contract.js';
 import type { HostMethods, Job, PageMethods, PanelKernel, PanelSnapshot } from '../../../src/lab/panel.js';
 
@@ -32,6 +33,8 @@ interface Theme {
 
 interface Setup {
   readonly snapshot: PanelSnapshot;
+  /** What the page of caches is given beside its texts. */
+  readonly rates: readonly MeasuredRate[];
   readonly themes: Readonly<Record<string, Theme>>;
   readonly theme: string;
 }
@@ -82,7 +85,7 @@ const channel = new Channel<PageMethods, HostMethods>(
   },
   {
     ready: (params) => {
-      const answer = record('ready', params, window.harness.snapshot);
+      const answer = record('ready', params, { ...window.harness.snapshot, rates: setup.rates });
       setTimeout(becomeReady, 0);
       return answer;
     },

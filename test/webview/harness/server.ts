@@ -2,6 +2,7 @@ import { build } from 'esbuild';
 import { readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { MeasuredRate } from '../../../src/core/stack/prediction.js';
 import type { PanelSnapshot } from '../../../src/lab/panel.js';
 import themes from './themes.json' with { type: 'json' };
 
@@ -74,6 +75,12 @@ export async function servePage(): Promise<PageServer> {
   };
 }
 
+/** Rates of two kernels, round numbers that were never measured. */
+const rates: readonly MeasuredRate[] = [
+  { mechanism: 'lightning-attention', kernel: 'lightning2.wgsl', headDim: 128 },
+  { mechanism: 'softmax-attention', kernel: 'flash.wgsl', headDim: 128 },
+].map((rate) => ({ ...rate, direction: 'forward', flopsPerSecond: 1e13, bytesPerSecond: 1e12 }));
+
 const nonce = '0123456789abcdef';
 const policy = [
   "default-src 'none'",
@@ -86,7 +93,7 @@ const policy = [
 ].join('; ');
 
 function html({ snapshot, theme, element }: ServedPage): string {
-  const setup = JSON.stringify({ snapshot, themes: withContributedColours(), theme }).replaceAll('<', '\\u003c');
+  const setup = JSON.stringify({ snapshot, rates, themes: withContributedColours(), theme }).replaceAll('<', '\\u003c');
   return `<!doctype html>
 <html lang="en">
 <head>
