@@ -47,6 +47,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'rotary-embedding/rotate.wgsl', title: 'Rotary position embedding' },
   { path: 'rotary-embedding/rotate-back.wgsl', title: 'Rotary position embedding, backward' },
   { path: 'newton-schulz/newton-schulz.wgsl', title: 'Newton–Schulz iteration' },
+  { path: 'mlp-gradient/mlp-gradient.wgsl', title: 'Gradient of an MLP memory' },
   { path: 'polynomial-features/polynomial-features.wgsl', title: 'Polynomial features' },
   { path: 'delta/chunked.wgsl', title: 'Delta rule, chunked' },
   { path: 'delta/decode.wgsl', title: 'Delta rule, decode' },

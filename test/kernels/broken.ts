@@ -4,6 +4,7 @@ import { gatedBackward, gatedChunked, gatedDecode, gatedSimple, gatedSimpleBackw
 import { lightning1, lightning2, lightning2Loop, lightningBackward, lightningDecode } from './broken/lightning.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
+import { mlpGradientKernel } from './broken/mlp-gradient.js';
 import { favor } from './broken/performer.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
@@ -72,4 +73,5 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('transnormer/norm-attention.wgsl', normAttention),
   ...inFile('transnormer/norm-attention-backward.wgsl', normAttentionBackward),
   ...inFile('transnormer/diag-attention.wgsl', diagAttention),
+  ...inFile('mlp-gradient/mlp-gradient.wgsl', mlpGradientKernel),
 ];
