@@ -19,6 +19,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'linear/decode.wgsl', title: 'Linear attention, decode' },
   { path: 'linear/decode-f16.wgsl', title: 'Linear attention, decode with a state in f16' },
   { path: 'performer/favor.wgsl', title: 'Performer attention, FAVOR+' },
+  { path: 'performer/favor-backward.wgsl', title: 'Performer attention, FAVOR+, backward' },
   { path: 'cosformer/chunked.wgsl', title: 'cosFormer attention, chunked' },
   { path: 'cosformer/backward.wgsl', title: 'cosFormer attention, backward' },
   { path: 'cosformer/decode.wgsl', title: 'cosFormer attention, decode' },

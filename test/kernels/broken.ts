@@ -5,7 +5,7 @@ import { lightning1, lightning2, lightning2Loop, lightningBackward, lightningDec
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { mlpGradientKernel } from './broken/mlp-gradient.js';
-import { favor } from './broken/performer.js';
+import { favor, favorBackward } from './broken/performer.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
 import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
@@ -63,6 +63,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('rotary-embedding/rotate.wgsl', rotate),
   ...inFile('rotary-embedding/rotate-back.wgsl', rotateBack),
   ...inFile('performer/favor.wgsl', favor),
+  ...inFile('performer/favor-backward.wgsl', favorBackward),
   ...inFile('cosformer/chunked.wgsl', cosformerChunked),
   ...inFile('cosformer/backward.wgsl', cosformerBackward),
   ...inFile('cosformer/decode.wgsl', cosformerDecode),

@@ -44,9 +44,11 @@ export async function testKernelGrid(part: number): Promise<void> {
         // A grid that has shrunk to nothing proves nothing.
         expect(cases.length).toBeGreaterThanOrEqual(15);
         const tensors = cases.flatMap((theCase) => theCase.tensors);
-        // A bound of 1e-3 or more stands only where the mathematics amplifies rounding errors or a tensor is f16.
+        // A bound of 1e-3 or more stands only where the mathematics amplifies rounding errors or a tensor is f16. Where the
+        // truth is zero, as in the gradient of a query that sees one key, there is no ratio to it.
         const near = tensors.filter(
-          ({ rmsRatio, bound }) => (rmsRatio ?? Infinity) >= (bound < 1e-3 ? 5e-6 : bound / 4),
+          ({ rmsRatio, bound, maxReference }) =>
+            maxReference > 1e-6 && (rmsRatio ?? Infinity) >= (bound < 1e-3 ? 5e-6 : bound / 4),
         );
         expect(near.map(({ sentence }) => sentence)).toEqual([]);
       },

@@ -52,3 +52,57 @@ export const favor: readonly Mistake[] = [
     why: 'The state handed to a chunk must end before it.',
   },
 ];
+
+/** Mistakes in performer/favor-backward.wgsl. */
+export const favorBackward: readonly Mistake[] = [
+  {
+    name: 'the derivative of a feature has eps in it',
+    find: 'return feature - inverseSqrt(f32(params.feature_dim)) * params.eps;',
+    replace: 'return feature;',
+    caughtBy: 'a large eps',
+    why: 'eps is added to the exponential and does not change with the token.',
+  },
+  {
+    name: 'the square of a token has no gradient',
+    find: 'dq[at] = factor * (output[4u * c + i] - sums[i] * factor * q[at]);',
+    replace: 'dq[at] = factor * output[4u * c + i];',
+    caughtBy: 'one below a tile of 16',
+    why: 'Every exponent has -|x̂|²/2.',
+  },
+  {
+    name: 'keys are not scaled where their square is derived',
+    find: 'dk[at] = factor * (output[4u * c + i] - sums[i] * factor * k[at]);',
+    replace: 'dk[at] = factor * (output[4u * c + i] - sums[i] * k[at]);',
+    caughtBy: 'one below a tile of 16',
+    why: 'x̂ is headDim^-1/4 times x.',
+  },
+  {
+    name: 'the divisor is taken for a constant',
+    find: 'query_factors[index] = vec2(inverse, -sums.y * inverse * inverse);',
+    replace: 'query_factors[index] = vec2(inverse, 0.0);',
+    caughtBy: 'one below a tile of 16',
+    why: 'The divisor is a sum of the weights.',
+  },
+  {
+    name: 'a query sees the gradient of the divisor by keys that lie ahead',
+    find: 'value = select(vec4(0.0), gradient, vec4(4u * column) + vec4(0u, 1u, 2u, 3u) <= vec4(row));',
+    replace: 'value = gradient;',
+    caughtBy: 'one below a tile of 16',
+    why: 'They are no part of the divisor.',
+  },
+  {
+    name: 'the second block of features begins where the first does',
+    find: 'let feature = 4u * (block + e % stride) + i;\n            if (feature < params.feature_dim && column_v < width_v) {\n              numbers[i] = states[',
+    replace:
+      'let feature = 4u * (e % stride) + i;\n            if (feature < params.feature_dim && column_v < width_v) {\n              numbers[i] = states[',
+    caughtBy: 'more features than a chunk has tokens',
+    why: 'A block holds 128 features.',
+  },
+  {
+    name: 'the largest projection is that of the last chunk of keys',
+    find: 'largest = max(largest, maxima[batch_head * chunks + chunk]);',
+    replace: 'largest = max(largest, maxima[batch_head * chunks + chunks - 1u]);',
+    caughtBy: 'a large eps',
+    why: 'c spans all keys of the head; only eps shows it.',
+  },
+];
