@@ -16,7 +16,7 @@ passes:
   - { entry: fade, workgroups: [ceil(seqlen / CHUNK), heads, batch] }
   - { entry: weigh, workgroups: [ceil(seqlen / CHUNK), heads, batch] }
   - entry: sum_chunks
-    workgroups: [ceil(seqlen / CHUNK), 2 * heads * ceil(headDim / 64) * ceil(headDimV / 64), batch]
+    workgroups: [2 * ceil(seqlen / CHUNK), heads * ceil(headDim / 64) * ceil(headDimV / 64), batch]
   - { entry: scan_states, workgroups: [ceil(headDim * headDimV / 256), heads, batch] }
   - { entry: queries, workgroups: [ceil(seqlen / CHUNK), heads * ceil(headDim / 128), batch] }
   - { entry: keys, workgroups: [ceil(seqlen / CHUNK), heads * ceil(headDim / 128), batch] }
@@ -298,7 +298,7 @@ var<workgroup> left_rows: array<vec4<f32>, TOKENS * STATE_BLOCK>; // decayed key
 var<workgroup> right_rows: array<vec4<f32>, TOKENS * STATE_BLOCK>; // values or gradients of outputs, [TOKENS, 64 of headDimV]
 
 // Invocation (x, y) of 8 × 8 owns the vec4s y and y+8 of headDim and x and x+8 of headDimV: 8 × 8 numbers of the state.
-// The first half of the workgroups along y sums for S, the second for dH.
+// The first half of the workgroups along x sums for S, the second for dH.
 @compute @workgroup_size(8, 8)
 fn sum_chunks(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -307,12 +307,11 @@ fn sum_chunks(
 ) {
   let width = params.head_dim / 4u;
   let width_v = params.head_dim_v / 4u;
-  let chunk = group.x;
+  let backward = group.x >= chunk_count();
+  let chunk = select(group.x, group.x - chunk_count(), backward);
   let head = group.y % params.heads;
   let blocks_v = (width_v + STATE_BLOCK - 1u) / STATE_BLOCK;
-  let blocks = (width + STATE_BLOCK - 1u) / STATE_BLOCK * blocks_v;
-  let backward = group.y / params.heads >= blocks;
-  let block = group.y / params.heads % blocks;
+  let block = group.y / params.heads;
   let first_d = block / blocks_v * STATE_BLOCK;
   let first_e = block % blocks_v * STATE_BLOCK;
   let batch_head = group.z * params.heads + head;

@@ -15,7 +15,7 @@ scratch:
   query_gradients: f32[batch, heads, seqlen, featureDim]
   key_gradients: f32[batch, heads, seqlenK, featureDim]
 passes:
-  - { entry: project, workgroups: [ceil(max(seqlen, seqlenK) / CHUNK), 2 * heads, batch] }
+  - { entry: project, workgroups: [ceil(seqlen / CHUNK) + ceil(seqlenK / CHUNK), heads, batch] }
   - { entry: map_keys, workgroups: [ceil(seqlenK * featureDim / 1024), heads, batch] }
   - { entry: weigh, workgroups: [ceil(seqlen / CHUNK), heads, batch] }
   - { entry: sum_keys, workgroups: [ceil(seqlenK / CHUNK), heads * ceil(featureDim / 64) * ceil(headDimV / 64), batch] }
@@ -25,7 +25,8 @@ passes:
   - { entry: scan_gradients, workgroups: [ceil(featureDim * (headDimV + 1) / 256), heads, batch] }
   - { entry: keys, workgroups: [ceil(seqlenK / CHUNK), heads * ceil(featureDim / 128), batch] }
   - { entry: values, workgroups: [ceil(seqlenK / CHUNK), heads * ceil(headDimV / 128), batch] }
-  - { entry: project_back, workgroups: [ceil(max(seqlen, seqlenK) / CHUNK), 2 * heads * ceil(headDim / 128), batch] }
+  - entry: project_back
+    workgroups: [ceil(seqlen / CHUNK) + ceil(seqlenK / CHUNK), heads * ceil(headDim / 128), batch]
 tune:
   CHUNK: [32, 64]
 ---*/
@@ -175,8 +176,8 @@ fn multiply_slices(products: ptr<function, array<vec4<f32>, 4>>, lane: vec2<u32>
 
 // --- Features ---
 
-// Queries for the first half of the workgroups along y, keys for the second. Invocation (x, y) owns the tokens 4y..4y+3 and
-// of each block of CHUNK features those from 4x to 4x+3.
+// The chunks of queries come first along x, those of keys after them. Invocation (x, y) owns the tokens 4y..4y+3 and of each
+// block of CHUNK features those from 4x to 4x+3.
 @compute @workgroup_size(CHUNK / 4, CHUNK / 4)
 fn project(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -184,16 +185,14 @@ fn project(
   @builtin(local_invocation_index) index: u32,
 ) {
   let lane = id.xy;
-  let of_keys = group.y >= params.heads;
+  let of_keys = group.x >= chunk_count(params.seqlen);
+  let chunk = select(group.x, group.x - chunk_count(params.seqlen), of_keys);
   let tokens = select(params.seqlen, params.seqlen_k, of_keys);
-  if (group.x >= chunk_count(tokens)) {
-    return;
-  }
   let width = params.head_dim / 4u;
   let width_f = params.feature_dim / 4u;
-  let batch_head = group.z * params.heads + group.y % params.heads;
-  let first_row = batch_head * tokens + group.x * CHUNK;
-  let length = chunk_length(group.x, tokens);
+  let batch_head = group.z * params.heads + group.y;
+  let first_row = batch_head * tokens + chunk * CHUNK;
+  let length = chunk_length(chunk, tokens);
   let factor = token_factor();
 
   var squares = vec4(0.0); // this invocation's part of |x̂|²
@@ -255,6 +254,7 @@ fn project(
     half_square += 0.5 * row_tile[CHUNK / 4u * lane.y + x];
     largest = max(largest, column_tile[CHUNK / 4u * lane.y + x]);
   }
+  workgroupBarrier();
   for (var column = lane.x; column < width_f; column += CHUNK / 4u) {
     for (var i = 0u; i < 4u; i++) {
       let row = 4u * lane.y + i;
@@ -268,13 +268,16 @@ fn project(
       }
     }
   }
+  if (lane.x == 0u) {
+    row_tile[lane.y] = largest;
+  }
+  workgroupBarrier();
   if (of_keys && index == 0u) {
     var of_chunk = LOWEST;
-    for (var n = 0u; n < CHUNK * CHUNK / 16u; n++) {
-      let pairs = max(column_tile[n].xy, column_tile[n].zw);
-      of_chunk = max(of_chunk, max(pairs.x, pairs.y));
+    for (var row = 0u; row < CHUNK; row++) {
+      of_chunk = max(of_chunk, row_tile[row / 4u][row % 4u]);
     }
-    maxima[batch_head * chunk_count(params.seqlen_k) + group.x] = of_chunk;
+    maxima[batch_head * chunk_count(params.seqlen_k) + chunk] = of_chunk;
   }
 }
 
@@ -987,7 +990,7 @@ fn values(
 
 // --- From the features back to the tokens ---
 
-// dQ for the first half of the workgroups of each block of headDim, dK for the second.
+// dQ and dK; workgroups along x as in `project`.
 @compute @workgroup_size(8, CHUNK / 4)
 fn project_back(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -995,17 +998,15 @@ fn project_back(
   @builtin(local_invocation_index) index: u32,
 ) {
   let lane = id.xy;
-  let of_keys = group.y / params.heads % 2u == 1u;
+  let of_keys = group.x >= chunk_count(params.seqlen);
+  let chunk = select(group.x, group.x - chunk_count(params.seqlen), of_keys);
   let tokens = select(params.seqlen, params.seqlen_k, of_keys);
-  if (group.x >= chunk_count(tokens)) {
-    return;
-  }
   let width = params.head_dim / 4u;
   let width_f = params.feature_dim / 4u;
   let batch_head = group.z * params.heads + group.y % params.heads;
-  let first_row = batch_head * tokens + group.x * CHUNK;
-  let length = chunk_length(group.x, tokens);
-  let block = group.y / (2u * params.heads) * RESULT_BLOCK;
+  let first_row = batch_head * tokens + chunk * CHUNK;
+  let length = chunk_length(chunk, tokens);
+  let block = group.y / params.heads * RESULT_BLOCK;
   let columns = columns_of(block, width);
   let stride = LANES * columns;
   let rows_per_load = rows_per_load_of(columns);
