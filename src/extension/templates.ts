@@ -58,6 +58,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'gated-delta/decode-f16.wgsl', title: 'Gated delta rule, decode in f16' },
   { path: 'titans/chunked.wgsl', title: 'Titans memory, chunked' },
   { path: 'titans/decode.wgsl', title: 'Titans memory, decode' },
+  { path: 'atlas/omega.wgsl', title: 'ATLAS memory, token by token with Newton–Schulz' },
 ];
 
 /** The sample that a first user meets. */

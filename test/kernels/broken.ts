@@ -13,6 +13,7 @@ import { rotate, rotateBack } from './broken/rotary-embedding.js';
 import { s4Chunked, s4Decode } from './broken/s4.js';
 import { flash, naive, softmaxBackward } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
+import { atlasOmega } from './broken/atlas.js';
 import { titansChunked, titansDecode } from './broken/titans.js';
 import { diagAttention, normAttention, normAttentionBackward } from './broken/transnormer.js';
 
@@ -71,6 +72,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('s4/decode.wgsl', s4Decode),
   ...inFile('titans/chunked.wgsl', titansChunked),
   ...inFile('titans/decode.wgsl', titansDecode),
+  ...inFile('atlas/omega.wgsl', atlasOmega),
   ...inFile('transnormer/norm-attention.wgsl', normAttention),
   ...inFile('transnormer/norm-attention-backward.wgsl', normAttentionBackward),
   ...inFile('transnormer/diag-attention.wgsl', diagAttention),

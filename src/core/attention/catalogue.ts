@@ -1,3 +1,4 @@
+import { atlas } from './atlas.js';
 import { cosformerAttention } from './cosformer-attention.js';
 import { deltaRule, gatedDeltaRule } from './delta-rule.js';
 import { diagAttention } from './diag-attention.js';
@@ -36,6 +37,7 @@ export const mechanisms: readonly Mechanism[] = [
   cosformerAttention,
   s4,
   titans,
+  atlas,
   normAttention,
   diagAttention,
   mlpGradient,

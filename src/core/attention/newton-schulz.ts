@@ -31,7 +31,7 @@ export const usualNewtonSchulzSteps = 5;
 export const newtonSchulzTolerance: Tolerance = { kind: 'ratio', bound: 1e-4 };
 
 /** The bound where they have not: what rounding puts into the null space grows by 3.4445 at each step. */
-const lowRankTolerance: Tolerance = { kind: 'ratio', bound: 1e-3 };
+export const lowRankTolerance: Tolerance = { kind: 'ratio', bound: 1e-3 };
 
 /** The transpose of a [rows, columns] matrix. */
 function transposed(matrix: Float64Array, rows: number, columns: number): Float64Array {

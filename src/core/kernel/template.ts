@@ -15,6 +15,7 @@ import { rotaryEmbeddingTemplate } from './templates/rotary-embedding.js';
 import { s4Template } from './templates/s4.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
 import { stateSpaceDualityTemplate } from './templates/state-space-duality.js';
+import { atlasTemplate } from './templates/atlas.js';
 import { titansTemplate } from './templates/titans.js';
 import { titansMlpTemplate } from './templates/titans-mlp.js';
 
@@ -34,6 +35,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['cosformer-attention', cosformerAttentionTemplate],
   ['s4', s4Template],
   ['titans', titansTemplate],
+  ['atlas', atlasTemplate],
   ['norm-attention', normAttentionTemplate],
   ['diag-attention', diagAttentionTemplate],
   ['mlp-gradient', mlpGradientTemplate],

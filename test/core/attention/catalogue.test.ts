@@ -30,6 +30,7 @@ describe('the catalogue', () => {
       'cosformer-attention',
       's4',
       'titans',
+      'atlas',
       'norm-attention',
       'diag-attention',
       'mlp-gradient',
