@@ -197,11 +197,12 @@ function reference(
  */
 function flops(shape: Shape, options: Options): number {
   const { batch, heads, seqlen, headDimV } = sizesOf(shape);
-  const window = numberOption(options, 'chunk') === 1 ? numberOption(options, 'window') : 1;
   const size = shape.featureDim! * headDimV;
-  const perToken =
-    (4 * window + 6) * size + newtonSchulzFlops(shape.featureDim!, headDimV, numberOption(options, 'steps'));
-  return batch * heads * seqlen * perToken;
+  const window = numberOption(options, 'chunk') === 1 ? Math.min(numberOption(options, 'window'), seqlen) : 1;
+  // The first tokens have shorter windows: 1, 2, … tokens.
+  const learned = window * seqlen - (window * (window - 1)) / 2;
+  const iterations = newtonSchulzFlops(shape.featureDim!, headDimV, numberOption(options, 'steps'));
+  return batch * heads * (4 * learned * size + seqlen * (6 * size + iterations));
 }
 
 function generate(shape: Shape, _options: Options, seed: number): Inputs {

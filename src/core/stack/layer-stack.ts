@@ -75,7 +75,7 @@ export function invalidStackLayer(layer: StackLayer): string | null {
   if (forward === null || (statesOf(mechanism).length === 0 && cacheOf(forward).length === 0)) {
     return `${mechanism.title} keeps neither a state nor a cache, and makes no layer.`;
   }
-  if (layer.window !== null && !mechanism.options.some(({ name }) => name === 'window')) {
+  if (layer.window !== null && !mechanism.options.some(({ kind }) => kind === 'window')) {
     return `${mechanism.title} has no window.`;
   }
   if (!layer.causal && statesOf(mechanism).length > 0 && !mechanism.options.some(({ name }) => name === 'causal')) {

@@ -111,6 +111,7 @@ describe('a layer that cannot be', () => {
     [{ heads: 0 }, /heads is 0/],
     [{ headsKv: 5 }, /headsKv/],
     [{ mechanism: 'lightning-attention', headsKv: null, window: 64 }, /has no window/],
+    [{ mechanism: 'atlas', headsKv: null, window: 64 }, /has no window/],
     [{ mechanism: 'lightning-attention', headsKv: null, causal: false }, /causal by its equations/],
     [{ mechanism: 'lightning-attention' }, /no key and value heads/],
     [{ mechanism: 'newton-schulz', headsKv: null }, /makes no layer/],
