@@ -1,7 +1,21 @@
 import { cosformerBackward, cosformerChunked, cosformerDecode } from './broken/cosformer.js';
 import { deltaChunked, deltaDecode, gatedDeltaChunked, gatedDeltaDecode } from './broken/delta.js';
-import { gatedBackward, gatedChunked, gatedDecode, gatedSimple, gatedSimpleBackward } from './broken/gated-linear.js';
-import { lightning1, lightning2, lightning2Loop, lightningBackward, lightningDecode } from './broken/lightning.js';
+import {
+  gatedBackward,
+  gatedChunked,
+  gatedDecode,
+  gatedDecodeF16,
+  gatedSimple,
+  gatedSimpleBackward,
+} from './broken/gated-linear.js';
+import {
+  lightning1,
+  lightning2,
+  lightning2Loop,
+  lightningBackward,
+  lightningDecode,
+  lightningDecodeF16,
+} from './broken/lightning.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { mlpGradientKernel } from './broken/mlp-gradient.js';
@@ -41,9 +55,11 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('lightning/lightning2-loop.wgsl', lightning2Loop),
   ...inFile('lightning/backward.wgsl', lightningBackward),
   ...inFile('lightning/decode.wgsl', lightningDecode),
+  ...inFile('lightning/decode-f16.wgsl', lightningDecodeF16),
   ...inFile('gated-linear/chunked.wgsl', gatedChunked),
   ...inFile('gated-linear/simple.wgsl', gatedSimple),
   ...inFile('gated-linear/decode.wgsl', gatedDecode),
+  ...inFile('gated-linear/decode-f16.wgsl', gatedDecodeF16),
   ...inFile('gated-linear/backward.wgsl', gatedBackward),
   ...inFile('gated-linear/simple-backward.wgsl', gatedSimpleBackward),
   ...inFile('delta/chunked.wgsl', deltaChunked),

@@ -265,3 +265,35 @@ export const lightning2Loop: readonly Mistake[] = [
     why: 'Other invocations still read the rows of S that one overwrites.',
   },
 ];
+
+/** Mistakes in lightning/decode-f16.wgsl. */
+export const lightningDecodeF16: readonly Mistake[] = [
+  {
+    name: 'the halves of a pair of keys are swapped',
+    find: 'let key = unpack2x16float(k[row * pairs + pair]);',
+    replace: 'let key = unpack2x16float(k[row * pairs + pair]).yx;',
+    caughtBy: 'a single token',
+    why: 'The first number of a pair is in the low half of the word.',
+  },
+  {
+    name: 'only the even rows of the state are read out',
+    find: 'part += query.x * even[n] + query.y * odd[n];',
+    replace: 'part += query.x * even[n];',
+    caughtBy: 'a single token',
+    why: 'Half of every product is missing.',
+  },
+  {
+    name: 'the values of a four are unpacked in the wrong order',
+    find: 'vec4(unpack2x16float(halves.x), unpack2x16float(halves.y))',
+    replace: 'vec4(unpack2x16float(halves.y), unpack2x16float(halves.x))',
+    caughtBy: 'a single token',
+    why: 'Columns come in their order, which the f32 state shows.',
+  },
+  {
+    name: 'the odd rows do not forget',
+    find: 'odd[n] = decay * odd[n] + key.y * value;',
+    replace: 'odd[n] = odd[n] + key.y * value;',
+    caughtBy: 'several batches',
+    why: 'All rows of the state decay.',
+  },
+];
