@@ -61,6 +61,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'titans/chunked.wgsl', title: 'Titans memory, chunked' },
   { path: 'titans/decode.wgsl', title: 'Titans memory, decode' },
   { path: 'atlas/omega.wgsl', title: 'ATLAS memory, token by token with Newton–Schulz' },
+  { path: 'titans-mlp/chunked.wgsl', title: 'Titans MLP memory, chunked' },
 ];
 
 /** The sample that a first user meets. */

@@ -29,6 +29,7 @@ import { flash, naive, softmaxBackward } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 import { atlasOmega } from './broken/atlas.js';
 import { titansChunked, titansDecode } from './broken/titans.js';
+import { titansMlpChunked } from './broken/titans-mlp.js';
 import { diagAttention, normAttention, normAttentionBackward } from './broken/transnormer.js';
 
 /** A built-in kernel, below `shaders/`, with one mistake in it. */
@@ -93,4 +94,5 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('transnormer/norm-attention-backward.wgsl', normAttentionBackward),
   ...inFile('transnormer/diag-attention.wgsl', diagAttention),
   ...inFile('mlp-gradient/mlp-gradient.wgsl', mlpGradientKernel),
+  ...inFile('titans-mlp/chunked.wgsl', titansMlpChunked),
 ];

@@ -173,6 +173,14 @@ function reference(
   };
 }
 
+/**
+ * A step size that keeps the weights of random tokens from running away: the gradients of a chunk add up, and those of a
+ * layer grow with the number of hidden units, while the loss is no parabola in both layers.
+ */
+function largestStep(chunk: number, headDim: number, hiddenDim: number): number {
+  return (3.2 / Math.max(chunk, 32)) * Math.min(1, (2 * headDim) / hiddenDim);
+}
+
 function generate(shape: Shape, options: Options, seed: number): Inputs {
   const { headDim, hiddenDim } = mlpSizes(shape);
   const normal = normalInputs(decodeTensors, shape, seed);
@@ -181,9 +189,10 @@ function generate(shape: Shape, options: Options, seed: number): Inputs {
     ...normal,
     q: unitRows(normal.q!, headDim),
     k: unitRows(normal.k!, headDim),
-    theta: stepSizes(0.05, normal.theta!),
+    theta: stepSizes(largestStep(numberOption(options, 'chunk'), headDim, hiddenDim), normal.theta!),
     eta: gatesOf(kind, 'eta', normal.eta!),
-    alpha: gatesOf(kind, 'alpha', normal.alpha!),
+    // Where both layers have faded, neither has a gradient any more: what is forgotten as usual is little.
+    alpha: kind === 'usual' ? stepSizes(0.01, normal.alpha!) : gatesOf(kind, 'alpha', normal.alpha!),
     w1: initialWeights(normal.w1!, headDim),
     w2: initialWeights(normal.w2!, hiddenDim),
     s1: normal.s1!.map((x) => 0.02 * x),
