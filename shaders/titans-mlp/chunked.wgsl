@@ -1,6 +1,6 @@
 /*---
 mechanism: titans-mlp
-shape: { batch: 1, heads: 4, seqlen: 256, headDim: 64, hiddenDim: 128 }
+shape: { batch: 1, heads: 4, seqlen: 128, headDim: 32, hiddenDim: 64 }
 options: { chunk: 64 }
 scratch:
   weights: f32[batch, heads, seqlen, ceil(chunk / 4) * 4]

@@ -1,7 +1,6 @@
 import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { goldenOption } from './golden-operation.js';
 import { inputPart, normalInputs } from './inputs.js';
-import { prefixRanges } from './masks.js';
 import type {
   Computation,
   DimensionSpec,
@@ -32,7 +31,6 @@ import { joined, spread, tensorOfGroups } from './sampling.js';
 import { choiceOption, numberOption, tensorDims } from './sizes.js';
 import {
   attentionDimensions,
-  attentionParts,
   caseScalars,
   forwardTolerance,
   input,
@@ -288,7 +286,8 @@ export const titansMlp: Mechanism = {
     },
   },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
-  visibleKeys: (shape) => prefixRanges(shape, true),
-  parts: { ...attentionParts, corrected: true },
+  // Queries meet keys through a layer that is not linear: no pair of them has a weight.
+  visibleKeys: null,
+  parts: null,
   validate: (shape, options) => invalidCase(dimensions, optionSpecs, shape, options) ?? invalidChunk(options),
 };
