@@ -368,12 +368,15 @@ describe.skipIf(!open)('the command line on a device', () => {
     expect(results.filter(({ passed }) => !passed)).toEqual([]);
     expect(code).toBe(0);
     const { cases } = JSON.parse(readFileSync(join(root, 'test/goldens/index.json'), 'utf8')) as {
-      cases: { grads: object }[];
+      cases: { op: string; grads: object }[];
     };
     // Every case has a forward and, where it holds gradients, a backward; states let some be decoded too.
     const byReference = results.filter(({ by }) => by === 'reference');
     const inDirection = (direction: string): object[] => byReference.filter((result) => result.direction === direction);
-    expect(inDirection('forward')).toHaveLength(cases.length);
+    // Absorbed latent attention is decoding, with tensors that no forward pass has.
+    const absorbed = cases.filter(({ op }) => op === 'latent');
+    expect(absorbed.length).toBeGreaterThan(0);
+    expect(inDirection('forward')).toHaveLength(cases.length - absorbed.length);
     const withGradients = cases.filter(({ grads }) => Object.keys(grads).length > 0);
     expect(inDirection('backward')).toHaveLength(withGradients.length);
     expect(byReference.some(({ direction }) => direction === 'decode')).toBe(true);

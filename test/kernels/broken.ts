@@ -16,6 +16,7 @@ import {
   lightningDecode,
   lightningDecodeF16,
 } from './broken/lightning.js';
+import { groupedLatentDecode, latentDecode } from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { mlpGradientKernel } from './broken/mlp-gradient.js';
@@ -95,4 +96,6 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('transnormer/diag-attention.wgsl', diagAttention),
   ...inFile('mlp-gradient/mlp-gradient.wgsl', mlpGradientKernel),
   ...inFile('titans-mlp/chunked.wgsl', titansMlpChunked),
+  ...inFile('mla/decode.wgsl', latentDecode),
+  ...inFile('grouped-latent/decode.wgsl', groupedLatentDecode),
 ];

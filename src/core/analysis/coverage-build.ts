@@ -52,13 +52,16 @@ interface Survey {
 }
 
 /**
- * Holds what the simulation reached against the mask. Null without provenance, and for backward passes, whose products
- * are others. Queries count where a workgroup that ran with provenance worked on them.
+ * Holds what the simulation reached against the mask. Null without provenance, for backward passes, whose products
+ * are others, and for decoding that carries a state on; decoding from a cache meets its keys as a forward pass does.
+ * Queries count where a workgroup that ran with provenance worked on them.
  */
 export function buildCoverage(context: AnalysisContext): Coverage | null {
   const { provenance, plan, simulation, mechanism } = context;
   const range = mechanism.visibleKeys?.(plan.shape, plan.options);
-  if (!provenance || !range || context.computation.direction !== 'forward') return null;
+  const { direction } = context.computation;
+  const readsCache = direction === 'decode' && mechanism.recurrence === null;
+  if (!provenance || !range || !(direction === 'forward' || readsCache)) return null;
   const { sizes } = provenance.space;
   const followed = followedWorkgroups(provenance, simulation.passes.length);
   const whole = simulation.passes.map(({ workgroups: [x, y, z] }, pass) => followed[pass]!.size === x * y * z);

@@ -78,6 +78,7 @@ function extend(tile: PairTile, row0: number, row1: number, key0: number, key1: 
  * The algebra of tags. Products: q · k is a score, a score times a value of its key its use, k · v (same row) the state
  * of one key, q times a state a visit of all its keys. Sums of states and of keys are their union.
  * Anything else that meets becomes `mixed`, which absorbs all; a factor of a score (a scale, a decay) changes nothing.
+ * Where keys are values too (a latent), a score times a key is a use.
  * Where values are corrected (`AttentionParts`), `mixed` and what is read of a state absorb no value and no state: a value
  * less its prediction is the value, and a matrix times a state is that state, carried on.
  */
@@ -109,6 +110,7 @@ class Recorder implements ProvenanceRecorder {
   private readonly setBase: number;
   private readonly pairBase: number;
   private readonly keyBits: number;
+  private readonly keysAreValues: boolean;
   private readonly keys: number;
   private readonly rowOf: Int32Array;
   private readonly keyBase: Int32Array;
@@ -132,6 +134,7 @@ class Recorder implements ProvenanceRecorder {
     this.setBase = space.setBase;
     this.pairBase = space.pairBase;
     this.keyBits = space.keyBits;
+    this.keysAreValues = space.keysAreValues;
     this.keys = space.keys;
     this.rowOf = space.rowOf;
     this.keyBase = space.keyBase;
@@ -154,7 +157,8 @@ class Recorder implements ProvenanceRecorder {
     if (a < this.kEnd) {
       if (b < this.kEnd) return this.rowOf[a] === this.rowOf[b] ? a : this.mixed;
       if (b < this.vEnd) return this.addToState(a, b);
-      return b >= this.pairBase ? b : this.mixed;
+      if (b < this.pairBase) return this.mixed;
+      return this.keysAreValues ? this.use(a, b) : b;
     }
     if (a < this.vEnd) {
       if (b < this.vEnd) return this.rowOf[a] === this.rowOf[b] ? a : this.mixed;

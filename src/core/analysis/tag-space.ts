@@ -29,6 +29,8 @@ export interface TagSpace {
   readonly pairBase: number;
   /** Bits of a score's tag that hold its key. */
   readonly keyBits: number;
+  /** Keys and values are one tensor (a latent): there are no tags of values, and a key row is a value row. */
+  readonly keysAreValues: boolean;
   /**
    * Row and column of each word's first element, by tag. The words of a state before the first token stand for no keys:
    * their row is the first value row of their plane.
@@ -66,8 +68,10 @@ export function tagSpace(plan: Plan, mechanism: Mechanism): TagSpace | null {
   const parts: Part[] = [];
   let end = 1;
   for (const [order, tensor] of tensors.entries()) {
+    // Of keys and values that are one tensor the words have one tag, that of a key.
+    const known = tensors.indexOf(tensor) < order;
     plan.buffers.forEach((buffer, index) => {
-      if (buffer.content.kind !== 'tensor' || buffer.content.tensor !== tensor) return;
+      if (known || buffer.content.kind !== 'tensor' || buffer.content.tensor !== tensor) return;
       base[index] = end;
       parts.push({ start: end, buffer, isState: order >= 3 });
       end += Math.ceil(buffer.byteLength / 4);
@@ -94,6 +98,7 @@ export function tagSpace(plan: Plan, mechanism: Mechanism): TagSpace | null {
     setBase: end + 1,
     pairBase,
     keyBits,
+    keysAreValues: mechanism.parts.key === mechanism.parts.value,
     ...words,
     ...rowTables(sizes),
     queries: sizes.queries,

@@ -3,10 +3,12 @@ import { cosformerAttention } from './cosformer-attention.js';
 import { deltaRule, gatedDeltaRule } from './delta-rule.js';
 import { diagAttention } from './diag-attention.js';
 import { gatedLinearAttention } from './gated-linear-attention.js';
+import { groupedLatentAttention } from './grouped-latent-attention.js';
 import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
 import { mlpGradient } from './mlp-gradient.js';
+import { multiHeadLatentAttention } from './multi-head-latent-attention.js';
 import { newtonSchulzIteration } from './newton-schulz.js';
 import { normAttention } from './norm-attention.js';
 import { performerAttention } from './performer-attention.js';
@@ -42,6 +44,8 @@ export const mechanisms: readonly Mechanism[] = [
   diagAttention,
   mlpGradient,
   titansMlp,
+  multiHeadLatentAttention,
+  groupedLatentAttention,
 ];
 
 /** The mechanism of an id, or null where there is none. */

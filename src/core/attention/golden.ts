@@ -35,12 +35,19 @@ export interface GoldenDifference {
 /** The float64 reference agrees with a golden vector where no tensor differs by more than this. */
 export const goldenAgreement = 1e-10;
 
-/** Every operation of golden folders that the catalogue has, with its mechanism. */
-const operations: ReadonlyMap<string, { readonly mechanism: Mechanism; readonly operation: GoldenOperation }> = new Map(
-  mechanisms.flatMap((mechanism) =>
-    Object.entries(mechanism.golden).map(([name, operation]) => [name, { mechanism, operation }] as const),
-  ),
-);
+interface KnownOperation {
+  readonly mechanism: Mechanism;
+  readonly operation: GoldenOperation;
+}
+
+/** The mechanism that has the operation of a case, and what the operation means to it; null where there is none. */
+function operationOf({ op, inputs }: GoldenEntry): KnownOperation | null {
+  for (const mechanism of mechanisms) {
+    const operation = mechanism.golden[op];
+    if (operation && (operation.holds?.(inputs) ?? true)) return { mechanism, operation };
+  }
+  return null;
+}
 
 /** Golden files name states S and z; the catalogue s and z, unless the operation says otherwise. */
 function catalogueName({ names }: GoldenOperation, goldenName: string): string {
@@ -53,7 +60,7 @@ function namesIn(tensors: Readonly<Record<string, readonly number[]>>): readonly
 
 /** The mechanism of a golden case's operation, or null where the catalogue does not have it (yet). */
 export function goldenMechanism(entry: GoldenEntry): Mechanism | null {
-  return operations.get(entry.op)?.mechanism ?? null;
+  return operationOf(entry)?.mechanism ?? null;
 }
 
 /**
@@ -66,9 +73,10 @@ export function goldenOf(
   tensors: ReadonlyMap<string, StoredTensor>,
   direction: Direction,
 ): GoldenCase | null {
-  const known = operations.get(entry.op);
-  if (known === undefined || !findComputation(known.mechanism, direction)) return null;
+  const known = operationOf(entry);
+  if (known === null || !findComputation(known.mechanism, direction)) return null;
   const { mechanism, operation } = known;
+  if ((operation.direction ?? direction) !== direction) return null;
   const backward = direction === 'backward';
   const expectedNames = namesIn(backward ? entry.grads : entry.outputs);
   const inputNames = [...namesIn(entry.inputs), ...(backward ? namesIn(entry.cotangents) : [])];

@@ -114,6 +114,10 @@ export interface GoldenOperation {
   readonly options: (params: Readonly<Record<string, unknown>>) => Options;
   /** Golden name → tensor of the mechanism, where it differs by more than the case of a state's S. */
   readonly names?: Readonly<Record<string, string>>;
+  /** The one direction whose tensors the files hold, where decoding takes others than a forward pass; else every one. */
+  readonly direction?: Direction;
+  /** Which cases of the operation are this mechanism's, by the sizes of their inputs, where several share it; else all. */
+  readonly holds?: (inputs: Readonly<Record<string, readonly number[]>>) => boolean;
   /** Inputs the files leave out because the shape says what they are (tables), by tensor name. */
   readonly inputs?: (shape: Shape) => Inputs;
 }
@@ -145,6 +149,7 @@ export interface KeyRange {
  * The tensors that are queries, keys, values and outputs in the equations, by the names the mechanism has for them. Each
  * is [batch, heads, tokens, width], or has no axis of heads where it has one. Neighbouring heads of queries may share one
  * of keys and values (grouped queries), and neighbouring heads of values one of queries and keys (groups of Mamba-2).
+ * Keys and values may be one tensor (a latent).
  */
 export interface AttentionParts {
   readonly query: string;

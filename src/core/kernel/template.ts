@@ -3,6 +3,7 @@ import { deltaRuleTemplate } from './templates/delta-rule.js';
 import { diagAttentionTemplate } from './templates/diag-attention.js';
 import { gatedDeltaRuleTemplate } from './templates/gated-delta-rule.js';
 import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention.js';
+import { groupedLatentAttentionTemplate, multiHeadLatentAttentionTemplate } from './templates/latent-attention.js';
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
 import { mlpGradientTemplate } from './templates/mlp-gradient.js';
@@ -40,6 +41,8 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['diag-attention', diagAttentionTemplate],
   ['mlp-gradient', mlpGradientTemplate],
   ['titans-mlp', titansMlpTemplate],
+  ['multi-head-latent-attention', multiHeadLatentAttentionTemplate],
+  ['grouped-latent-attention', groupedLatentAttentionTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

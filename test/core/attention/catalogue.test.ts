@@ -35,6 +35,8 @@ describe('the catalogue', () => {
       'diag-attention',
       'mlp-gradient',
       'titans-mlp',
+      'multi-head-latent-attention',
+      'grouped-latent-attention',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
