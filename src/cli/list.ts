@@ -30,7 +30,7 @@ interface Listed {
 const directions = ['forward', 'backward', 'decode'] as const;
 
 /** Characters of a line of golden operations; the table then fits 120 columns. */
-const goldenWidth = 24;
+const goldenWidth = 14;
 
 /** Every mechanism of the catalogue with the forms it has: its references, and the kernels that come along. */
 export function listText(paint: Paint, { kernels, json }: ListRequest): string {
@@ -65,16 +65,16 @@ function mechanismJson({ mechanism, kernels }: Listed): unknown {
 
 /** A line for each mechanism: in which direction it has a reference, and kernels with which storage. */
 function formTable(listed: readonly Listed[], paint: Paint): string {
-  const head = ['mechanism', '', ...directions, 'kernels', 'cases', 'golden operations'];
+  const head = ['mechanism', '', ...directions, 'kernels', 'golden'];
   const header = head.map((text, at): Cell => ({
     text,
-    align: at > 4 && at < 7 ? 'right' : 'left',
+    align: at === 5 ? 'right' : 'left',
     paint: paint.faint,
   }));
   const rows = listed.flatMap((each) => formRows(each, paint));
   const legend = [
     'f32, f16: how the tensors of the kernels there are stored. reference: float64 mathematics, no kernel yet.',
-    'list --kernels names the kernels.',
+    'golden: operations of golden vectors. list --kernels names the kernels and their cases.',
   ];
   return [table([header, ...rows], ''), '', ...legend.map((line) => paint.faint(line))].join('\n');
 }
@@ -82,13 +82,11 @@ function formTable(listed: readonly Listed[], paint: Paint): string {
 function formRows({ mechanism, kernels }: Listed, paint: Paint): Cell[][] {
   const { id, title, golden } = mechanism;
   const [first = '', ...more] = wrapped(Object.keys(golden), goldenWidth);
-  const cases = kernels.reduce((sum, kernel) => sum + kernel.cases, 0);
   const row: Cell[] = [
     { text: id, paint: paint.strong },
     { text: title },
     ...directions.map((direction) => formCell(mechanism, kernels, direction, paint)),
     { text: String(kernels.length), align: 'right' },
-    { text: String(cases), align: 'right' },
     { text: first === '' ? '-' : first },
   ];
   return [row, ...more.map((text): Cell[] => [...row.slice(0, -1).map((): Cell => ({ text: '' })), { text }])];
