@@ -22,6 +22,18 @@ function kernelsOf(part: number): readonly string[] {
   return shares[part]!.files.sort();
 }
 
+/**
+ * A kernel whose own shape has at most so many tokens and heads: at its whole size the software driver takes seconds for each,
+ * which is many workgroups that do the same. The grid is left as it is.
+ */
+function withFewerTokens(text: string): string {
+  const atMost = (most: number) => (_: string, name: string, size: string) =>
+    `${name}: ${Math.min(Number(size), most)}`;
+  return text.replace(/^shape: \{.*\}$/m, (line) =>
+    line.replace(/\b(seqlen): (\d+)/, atMost(200)).replace(/\b(heads): (\d+)/, atMost(4)),
+  );
+}
+
 /** Compares a part of the kernels that come along (0 or 1), on a device. */
 export async function testKernelGrid(part: number): Promise<void> {
   const device = await testDevice();
@@ -33,9 +45,9 @@ export async function testKernelGrid(part: number): Promise<void> {
     });
 
     it.each(kernelsOf(part))(
-      '%s is right at its own shape and in every case of the grid',
+      '%s is right at its own shape with fewer tokens, and in every case of the grid',
       async (name) => {
-        const kernel = { name, text: textOf(name) };
+        const kernel = { name, text: withFewerTokens(textOf(name)) };
         const context = { signal: new AbortController().signal, report: () => undefined };
         const outcome = await lab.compare({ kernel, override: null, seed: 7 }, context);
         if (!outcome.ok) throw new Error(outcome.failure.message);
