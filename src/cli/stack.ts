@@ -5,6 +5,7 @@ import {
   stackCost,
   twinOf,
   type LayerStack,
+  type StackCost,
   type StackCase,
   type StackLayer,
 } from '../core/stack/layer-stack.js';
@@ -40,14 +41,13 @@ export function stackText(paint: Paint, { name, at, measured, json }: StackReque
   }
   const { seqlen, elementBytes, stateBytes } = at;
   const heading = `${stack.title}${source === null ? '' : ` (${source})`}: attention of one sequence of ${count(seqlen)} tokens, ${elementBytes} bytes an element, ${stateBytes} of a state. Weights are left out.`;
-  const wide = stacks.map(({ stack: { title }, cost, prediction }) => ({ title, cost, prediction }));
   return [
     paint.faint(heading),
     `Each layer\n${table([costHeads(paint, false), ...kindsOf(stack).map((layer) => layerRow(paint, layer, at))], '  ')}`,
     `The stack and its twins\n${table(
       [
         costHeads(paint, rates.length > 0),
-        ...wide.map(({ title, cost, prediction }) => [
+        ...stacks.map(({ stack: { title }, cost, prediction }) => [
           { text: title, paint: paint.strong },
           ...costCells(cost, seqlen),
           ...(prediction ? timeCells(prediction) : []),
@@ -95,10 +95,7 @@ function layerRow(paint: Paint, layer: StackLayer, at: StackCase): Cell[] {
   ];
 }
 
-function costCells(
-  { prefillFlops, bytesPerToken, keptBytes, decode }: ReturnType<typeof layerCost>,
-  seqlen: number,
-): Cell[] {
+function costCells({ prefillFlops, bytesPerToken, keptBytes, decode }: StackCost, seqlen: number): Cell[] {
   return [
     flopsText(prefillFlops / seqlen),
     count(bytesPerToken),

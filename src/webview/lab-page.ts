@@ -14,8 +14,9 @@ import { machineLine } from './shell/machine-line.js';
 import { runNote } from './shell/run-note.js';
 import { noKernel, notes } from './shell/states.js';
 import { setStrings, t } from './strings.js';
-import { codicon, progressRing, tabs as tabRow } from './toolkit.js';
+import { progressRing, tabs as tabRow } from './toolkit.js';
 import { trafficView } from './traffic/traffic-view.js';
+import { troubleNote } from './trouble.js';
 
 /** The Kernel Lab's page. It shows the host's snapshot; its own are only what is looked at and how far a job is. */
 export class LabPage extends LitElement {
@@ -78,7 +79,7 @@ export class LabPage extends LitElement {
         <div class="empty">
           ${progressRing()}
           <p>${t('Opening the Kernel Lab…')}</p>
-          ${this.troubleNote()}
+          ${troubleNote(this.trouble)}
         </div>
       </div>`;
     }
@@ -96,7 +97,7 @@ export class LabPage extends LitElement {
         ${progressLine(snapshot, this.progress)}
       </div>
       <main class="content">
-        ${this.troubleNote()} ${notes(snapshot, this.actions)} ${runNote(snapshot)}
+        ${troubleNote(this.trouble)} ${notes(snapshot, this.actions)} ${runNote(snapshot)}
         ${hazardNote(snapshot, this.actions)} ${consistencyNote(snapshot)}
         ${snapshot.kernel ? this.results(snapshot) : noKernel(this.actions)}
       </main>
@@ -144,15 +145,5 @@ export class LabPage extends LitElement {
   private remember(state: PageState): void {
     this.state = state;
     this.saveState(state);
-  }
-
-  private troubleNote(): TemplateResult | typeof nothing {
-    if (this.trouble === null) return nothing;
-    return html`<div class="notes">
-      <section class="note note-error" role="alert">
-        ${codicon('error')}
-        <div class="note-body"><p>${this.trouble}</p></div>
-      </section>
-    </div>`;
   }
 }

@@ -34,6 +34,7 @@ import { ReadMap } from './traffic/read-map.js';
 import { ScalingChart } from './traffic/scaling-chart.js';
 import { TrafficFlow } from './traffic/traffic-flow.js';
 import { TrafficTable } from './traffic/traffic-table.js';
+import { wordsOf } from './trouble.js';
 import { acquireWindow } from './vscode-api.js';
 
 const elements: Readonly<Record<string, CustomElementConstructor>> = {
@@ -84,10 +85,7 @@ function connect(page: LabPage): Channel<HostMethods, PageMethods> {
   });
   const ask = (request: Promise<null>): void => {
     request.catch((error: unknown) => {
-      page.trouble = t(
-        'The extension did not take the request: {0}',
-        error instanceof Error ? error.message : String(error),
-      );
+      page.trouble = t('The extension did not take the request: {0}', wordsOf(error));
     });
   };
   const actions: Actions = {
@@ -117,10 +115,7 @@ async function start(page: LabPage): Promise<void> {
   try {
     page.show(await channel.call('ready', null));
   } catch (error) {
-    page.trouble = t(
-      'The extension did not answer: {0}. Close this panel and open it again.',
-      error instanceof Error ? error.message : String(error),
-    );
+    page.trouble = t('The extension did not answer: {0}. Close this panel and open it again.', wordsOf(error));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Tab } from '../lab/panel.js';
+import { savedFields } from './saved-state.js';
 
 /** What the page itself remembers across a reload: which kernel, and what of its result was looked at. */
 export interface PageState {
@@ -49,8 +50,7 @@ export const tabs: readonly Tab[] = ['compare', 'schedule', 'traffic', 'benchmar
 
 /** Reads a saved state; whatever is missing or of another kind (an older version's) takes its fresh value. */
 export function readPageState(saved: unknown): PageState {
-  if (typeof saved !== 'object' || saved === null) return freshState;
-  const fields = new Map<string, unknown>(Object.entries(saved));
+  const fields = savedFields(saved);
   const text = (name: string): string | null => {
     const value = fields.get(name);
     return typeof value === 'string' ? value : null;

@@ -35,7 +35,7 @@ import {
   optionalOutput,
   output,
 } from './specs.js';
-import { invalidChunk, stepSizes, unitRows } from './titans.js';
+import { chunkOption, invalidChunk, stepSizes, unitRows } from './titans.js';
 
 const keyDims = ['batch', 'heads', 'seqlen', 'headDim'];
 const valueDims = ['batch', 'heads', 'seqlen', 'headDimV'];
@@ -64,13 +64,7 @@ const optionSpecs: readonly OptionSpec[] = [
     fallback: 4,
     description: 'Tokens whose losses a step learns from (the Omega rule): the last so many, its own among them.',
   },
-  {
-    name: 'chunk',
-    kind: 'number',
-    fallback: 1,
-    description:
-      'Tokens whose gradients are all taken at the memory before the first of them; 1 takes each at its own.',
-  },
+  chunkOption(1),
   {
     name: 'steps',
     kind: 'number',

@@ -9,7 +9,6 @@ import type {
   OptionSpec,
   Shape,
   TensorSpec,
-  Tolerance,
 } from './mechanism.js';
 import { numberOption, sizesOf, switchOption } from './sizes.js';
 import { softmaxBackward, softmaxFlops, softmaxForward, softmaxProblem } from './softmax-rows.js';
@@ -21,6 +20,7 @@ import {
   gradientTolerance,
   input,
   invalidCase,
+  lseTolerance,
   invalidTokenCount,
   optionalInput,
   optionalOutput,
@@ -30,7 +30,6 @@ import {
 const keyDims = ['batch', 'heads', 'seqlen', 'headDim'];
 const valueDims = ['batch', 'heads', 'seqlen', 'headDimV'];
 const lseDims = ['batch', 'heads', 'seqlen'];
-const lseTolerance: Tolerance = { kind: 'absolute', bound: 1e-4 };
 
 const inputTensors: readonly TensorSpec[] = [
   input('q', keyDims, 'Queries.'),

@@ -17,7 +17,7 @@ import type {
   TensorSpec,
 } from './mechanism.js';
 import { switchOption } from './sizes.js';
-import { caseScalars, forwardTolerance, input, invalidCase, optionalOutput, output } from './specs.js';
+import { caseScalars, forwardTolerance, input, invalidCase, lseTolerance, optionalOutput, output } from './specs.js';
 
 const optionSpecs: readonly OptionSpec[] = [
   {
@@ -78,7 +78,7 @@ function tensorsOf(latentHeads: readonly string[]): {
   const lse = optionalOutput(
     'lse',
     queryRows,
-    { kind: 'absolute', bound: 1e-4 },
+    lseTolerance,
     'Natural logarithm of the sum of exponentials of each row; -infinity (or at most -1e30) where a row sees no key.',
   );
   const latentRows = [...queryRows, 'latentDim'];

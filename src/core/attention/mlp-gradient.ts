@@ -18,6 +18,7 @@ import {
   downDims,
   geluOf,
   geluOption,
+  hiddenDimension,
   initialWeights,
   mlpBlame,
   mlpPass,
@@ -27,13 +28,14 @@ import {
 import { spread, tensorOfGroups } from './sampling.js';
 import { choiceOption, tensorDims } from './sizes.js';
 import { caseScalars, gradientTolerance, input, invalidCase, output } from './specs.js';
+import { logistic } from './titans.js';
 
 const dimensions: readonly DimensionSpec[] = [
   { name: 'batch', fallback: 1, description: 'Independent sequences.' },
   { name: 'heads', fallback: 8, description: 'Heads, each with a memory of its own.' },
   { name: 'seqlen', fallback: 1024, description: 'Tokens.' },
   { name: 'headDim', fallback: 64, description: 'Width of a key and of a value.' },
-  { name: 'hiddenDim', fallback: 128, description: 'Width of the layer between the two matrices of weights.' },
+  hiddenDimension,
 ];
 
 const rowDims = ['batch', 'heads', 'seqlen', 'headDim'];
@@ -94,7 +96,7 @@ function generate(shape: Shape, _options: Options, seed: number): Inputs {
   const normal = normalInputs(tensors, shape, seed);
   return {
     ...normal,
-    w: normal.w!.map((x) => 1 / (1 + Math.exp(-x))),
+    w: normal.w!.map(logistic),
     w1: initialWeights(normal.w1!, headDim),
     w2: initialWeights(normal.w2!, hiddenDim),
   };

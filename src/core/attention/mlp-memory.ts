@@ -1,5 +1,5 @@
 import type { Arithmetic } from '../numerics/arithmetic.js';
-import type { OptionSpec, Shape } from './mechanism.js';
+import type { DimensionSpec, OptionSpec, Shape } from './mechanism.js';
 
 /** An activation of a memory. */
 export interface Activation {
@@ -58,6 +58,13 @@ const geluTanh: Activation = {
 export function geluOf(kind: string): Activation {
   return kind === 'tanh' ? geluTanh : geluErf;
 }
+
+/** The dimension that such a memory has beside those of attention. */
+export const hiddenDimension: DimensionSpec = {
+  name: 'hiddenDim',
+  fallback: 128,
+  description: 'Width of the layer between the two matrices of weights.',
+};
 
 /** Dimensions of the weights W₁ of the first layer: each head of each sequence has a memory of its own. */
 export const upDims: readonly string[] = ['batch', 'heads', 'headDim', 'hiddenDim'];

@@ -1,7 +1,7 @@
 import { goldenAttentionShape, goldenOption, goldenWindow } from './golden-operation.js';
 import { normalInputs } from './inputs.js';
 import { keyRanges, visiblePairs } from './masks.js';
-import type { Computation, GridCase, Mechanism, OptionSpec, TensorSpec, Tolerance } from './mechanism.js';
+import type { Computation, GridCase, Mechanism, OptionSpec, TensorSpec } from './mechanism.js';
 import { sizesOf } from './sizes.js';
 import { softmaxBackward, softmaxFlops, softmaxForward, softmaxProblem } from './softmax-rows.js';
 import {
@@ -12,6 +12,7 @@ import {
   gradientTolerance,
   input,
   invalidCase,
+  lseTolerance,
   optionalInput,
   optionalOutput,
   output,
@@ -22,7 +23,6 @@ const keyDims = ['batch', 'headsKv', 'seqlenK', 'headDim'];
 const valueDims = ['batch', 'headsKv', 'seqlenK', 'headDimV'];
 const outputDims = ['batch', 'heads', 'seqlen', 'headDimV'];
 const lseDims = ['batch', 'heads', 'seqlen'];
-const lseTolerance: Tolerance = { kind: 'absolute', bound: 1e-4 };
 
 const q = input('q', queryDims, 'Queries.');
 const k = input('k', keyDims, 'Keys.');

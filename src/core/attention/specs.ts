@@ -10,6 +10,9 @@ export const gradientTolerance: Tolerance = { kind: 'ratio', bound: 1e-4 };
 /** The bound on gradients of gates, which are small differences of sums over all later tokens. */
 export const gateGradientTolerance: Tolerance = { kind: 'ratio', bound: 2e-4 };
 
+/** The bound on a log-sum-exp, whose size says nothing of the sum it stands for. */
+export const lseTolerance: Tolerance = { kind: 'absolute', bound: 1e-4 };
+
 /** Queries, keys, values and outputs by the names most mechanisms have for them. */
 export const attentionParts: AttentionParts = { query: 'q', key: 'k', value: 'v', output: 'o' };
 

@@ -20,6 +20,7 @@ import {
   downDims,
   geluOf,
   geluOption,
+  hiddenDimension,
   initialWeights,
   mlpBlame,
   mlpPass,
@@ -68,7 +69,7 @@ const forwardTensors: readonly TensorSpec[] = [
 
 const decodeTensors: readonly TensorSpec[] = forwardTensors.map((spec) => ({ ...spec, required: true }));
 
-const optionSpecs: readonly OptionSpec[] = [geluOption, chunkOption, gateKindOption];
+const optionSpecs: readonly OptionSpec[] = [geluOption, chunkOption(64), gateKindOption];
 
 /** A memory that learns, and its momentum: all of it is changed. */
 interface Learner {
@@ -255,7 +256,7 @@ function computation(direction: Direction, tensors: readonly TensorSpec[], cases
 
 const dimensions: readonly DimensionSpec[] = [
   ...attentionDimensions(1024, ['headsKv', 'seqlenK', 'headDimV']),
-  { name: 'hiddenDim', fallback: 128, description: 'Width of the layer between the two matrices of weights.' },
+  hiddenDimension,
 ];
 
 /** The neural memory of Titans (Behrouz et al. 2025) with a hidden layer: the residual network of ATLAS, learned online. */

@@ -76,17 +76,20 @@ export const gateKindOption: OptionSpec = {
     'Which gates the comparison feeds: of medium strength, some that forget at once, or neither momentum nor forgetting.',
 };
 
-/** How many tokens learn from the same memory. */
-export const chunkOption: OptionSpec = {
-  name: 'chunk',
-  kind: 'number',
-  fallback: 64,
-  description: 'Tokens whose gradients are all taken at the memory before the first of them; 1 takes each at its own.',
-};
+/** How many tokens learn from the same memory, `fallback` of them unless given. */
+export function chunkOption(fallback: number): OptionSpec {
+  return {
+    name: 'chunk',
+    kind: 'number',
+    fallback,
+    description:
+      'Tokens whose gradients are all taken at the memory before the first of them; 1 takes each at its own.',
+  };
+}
 
 const optionSpecs: readonly OptionSpec[] = [
   gateKindOption,
-  chunkOption,
+  chunkOption(64),
   {
     name: 'lossCoef',
     kind: 'number',
@@ -197,7 +200,8 @@ export function unitRows(values: Float32Array, width: number): Float32Array {
   return rows;
 }
 
-function logistic(x: number): number {
+/** 1 / (1 + e^-x), which makes gates of normal values. */
+export function logistic(x: number): number {
   return 1 / (1 + Math.exp(-x));
 }
 

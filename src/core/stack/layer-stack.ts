@@ -43,8 +43,8 @@ export interface StackCase {
 export interface LayerCost {
   /** Operations of the whole sequence at once. */
   readonly prefillFlops: number;
-  /** Bytes of the whole sequence that no kernel can avoid to move. */
-  readonly prefillBytes: number;
+  /** What stays between tokens: a state, a cache that grows, or one that a window bounds. */
+  readonly kept: 'state' | 'cache' | 'window';
   /** Bytes that a further token adds to a cache; 0 for a state, and for a window that is full. */
   readonly bytesPerToken: number;
   /** Bytes of the cache or the state after the sequence. */
@@ -101,18 +101,19 @@ export function layerCost(layer: StackLayer, { seqlen, elementBytes, stateBytes 
         .filter(({ name, required }) => required || also.includes(name))
         .map(({ name }) => ({ name, bytesPerElement: isState(mechanism, name) ? stateBytes : elementBytes })),
     );
-  const prefill = { prefillFlops: forward.flops(shape, options), prefillBytes: moved(forward, shape, []) };
+  const prefillFlops = forward.flops(shape, options);
+  const step = findComputation(mechanism, 'decode') ?? forward;
   if (states.length > 0 && layer.causal) {
     const one = shapeOf(mechanism, layer, 1, 1);
-    const decode = findComputation(mechanism, 'decode') ?? forward;
-    const kept = forward.tensors.filter(({ name }) => states.includes(name));
+    const outputs = forward.tensors.filter(({ name }) => states.includes(name));
     return {
-      ...prefill,
+      prefillFlops,
+      kept: 'state',
       bytesPerToken: 0,
-      keptBytes: elementsOf(kept, shape) * stateBytes,
+      keptBytes: elementsOf(outputs, shape) * stateBytes,
       decode: {
-        flops: decode.flops(one, optionsOf(mechanism, layer, one)),
-        bytes: moved(decode, one, Object.entries(mechanism.recurrence!.states).flat()),
+        flops: step.flops(one, optionsOf(mechanism, layer, one)),
+        bytes: moved(step, one, Object.entries(mechanism.recurrence!.states).flat()),
       },
     };
   }
@@ -120,23 +121,26 @@ export function layerCost(layer: StackLayer, { seqlen, elementBytes, stateBytes 
   const next = shapeOf(mechanism, layer, 1, reach);
   const perToken = elementsOf(cacheOf(forward), { ...shape, seqlenK: 1 }) * elementBytes;
   return {
-    ...prefill,
+    prefillFlops,
+    kept: layer.window === null ? 'cache' : 'window',
     bytesPerToken: reach < seqlen ? 0 : perToken,
     keptBytes: perToken * reach,
     decode: layer.causal
-      ? { flops: forward.flops(next, optionsOf(mechanism, layer, next)), bytes: moved(forward, next, []) }
+      ? { flops: step.flops(next, optionsOf(mechanism, layer, next)), bytes: moved(step, next, []) }
       : null,
   };
 }
 
+/** Costs of all layers of a stack together. */
+export type StackCost = Omit<LayerCost, 'kept'>;
+
 /** The sum of costs of layers, each as often as it repeats; no decode step where one of the layers has none. */
-export function stackCost(stack: LayerStack, at: StackCase): LayerCost {
+export function stackCost(stack: LayerStack, at: StackCase): StackCost {
   const costs = kindsOf(stack).map((layer) => ({ cost: layerCost(layer, at), repeat: layer.repeat }));
   const sum = (of: (cost: LayerCost) => number): number =>
     costs.reduce((total, { cost, repeat }) => total + repeat * of(cost), 0);
   return {
     prefillFlops: sum(({ prefillFlops }) => prefillFlops),
-    prefillBytes: sum(({ prefillBytes }) => prefillBytes),
     bytesPerToken: sum(({ bytesPerToken }) => bytesPerToken),
     keptBytes: sum(({ keptBytes }) => keptBytes),
     decode: costs.every(({ cost }) => cost.decode !== null)

@@ -4,6 +4,7 @@ import { formatTime, joined } from '../format.js';
 import { bottomAxis } from '../picture/axis.js';
 import type { PictureTable } from '../picture/figure.js';
 import { layoutStrip } from '../picture/strip-layout.js';
+import { walk } from '../picture/walk.js';
 import { SizeController } from '../size.js';
 import { t } from '../strings.js';
 
@@ -86,11 +87,7 @@ export class StripPlot extends LitElement {
   }
 
   private readonly onKeydown = (event: KeyboardEvent): void => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    if (step === 0) return;
-    event.preventDefault();
-    const last = this.timing.samples.length - 1;
-    this.active = this.active === null ? 0 : Math.min(last, Math.max(0, this.active + step));
+    this.active = walk(event, this.active, this.timing.samples.length, 'sideways');
   };
 }
 

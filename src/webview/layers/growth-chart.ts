@@ -3,6 +3,7 @@ import { line } from 'd3-shape';
 import { html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import { formatCount } from '../format.js';
 import { bottomAxis, endHeights, leftAxis, powerTicks } from '../picture/axis.js';
+import { walk } from '../picture/walk.js';
 import { SizeController } from '../size.js';
 import { t } from '../strings.js';
 import { measureText, stackLengths, type StackSeries } from './stack-figures.js';
@@ -123,9 +124,6 @@ export class GrowthChart extends LitElement {
   }
 
   private readonly onKeydown = (event: KeyboardEvent): void => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    if (step === 0) return;
-    event.preventDefault();
-    this.active = this.active === null ? 0 : Math.min(stackLengths.length - 1, Math.max(0, this.active + step));
+    this.active = walk(event, this.active, stackLengths.length, 'sideways');
   };
 }

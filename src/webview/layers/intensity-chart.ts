@@ -3,6 +3,7 @@ import { html, LitElement, svg, type SVGTemplateResult, type TemplateResult } fr
 import { decodeIntensity, kvCaches, kvShard, type KvCache } from '../../core/attention/kv-cache.js';
 import { significant } from '../format.js';
 import { bottomAxis } from '../picture/axis.js';
+import { walk } from '../picture/walk.js';
 import { SizeController } from '../size.js';
 import { t } from '../strings.js';
 import { deviceCounts, type KvState } from './kv-state.js';
@@ -52,7 +53,7 @@ export class IntensityChart extends LitElement {
         aria-roledescription=${t('chart')}
         aria-label=${t('Operations per byte of each mechanism. Arrow keys move from one to the next.')}
         aria-describedby=${this.describedBy}
-        @keydown=${(event: KeyboardEvent) => this.onKeydown(event, caches.length)}
+        @keydown=${(event: KeyboardEvent) => (this.active = walk(event, this.active, caches.length))}
         @pointerleave=${() => (this.active = null)}
       >
         <svg width=${width} height=${margins.top + plotHeight + margins.bottom} aria-hidden="true">
@@ -101,13 +102,6 @@ export class IntensityChart extends LitElement {
     if (!cache) return html`<span class="muted">${t('Point at a mechanism, or use the arrow keys.')}</span>`;
     const each = values[this.active!]!.map((value, at) => `TP ${deviceCounts[at]!} ${significant(value)}`);
     return `${cache.name}: ${each.join(' · ')} ${t('FLOP per byte')}`;
-  }
-
-  private onKeydown(event: KeyboardEvent, count: number): void {
-    const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
-    if (step === 0) return;
-    event.preventDefault();
-    this.active = this.active === null ? 0 : Math.min(count - 1, Math.max(0, this.active + step));
   }
 }
 

@@ -1,6 +1,7 @@
 import { html, LitElement, nothing, svg, type SVGTemplateResult, type TemplateResult } from 'lit';
 import { kvCaches } from '../../core/attention/kv-cache.js';
 import { formatBytes, formatCount, joined } from '../format.js';
+import { walk } from '../picture/walk.js';
 import { SizeController } from '../size.js';
 import { t } from '../strings.js';
 import type { KvState } from './kv-state.js';
@@ -48,7 +49,7 @@ export class KvShards extends LitElement {
         aria-roledescription=${t('bars')}
         aria-label=${t('Bytes of a token on each device. Arrow keys move from device to device.')}
         aria-describedby=${this.describedBy}
-        @keydown=${(event: KeyboardEvent) => this.onKeydown(event, bars.length)}
+        @keydown=${(event: KeyboardEvent) => (this.active = walk(event, this.active, bars.length))}
         @pointerleave=${() => (this.active = null)}
       >
         <svg width=${width} height=${top + layout.height + 10} aria-hidden="true">
@@ -98,14 +99,6 @@ export class KvShards extends LitElement {
     return bar
       ? barText(bar, this.kv)
       : html`<span class="muted">${t('Point at a bar, or walk with the arrow keys.')}</span>`;
-  }
-
-  private onKeydown(event: KeyboardEvent, count: number): void {
-    const forward = event.key === 'ArrowDown' || event.key === 'ArrowRight';
-    const back = event.key === 'ArrowUp' || event.key === 'ArrowLeft';
-    if (!forward && !back) return;
-    event.preventDefault();
-    this.active = this.active === null ? 0 : Math.min(count - 1, Math.max(0, this.active + (forward ? 1 : -1)));
   }
 }
 

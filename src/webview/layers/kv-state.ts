@@ -1,4 +1,5 @@
 import { invalidLayer, type DecodeStep, type KvLayer } from '../../core/attention/kv-cache.js';
+import { savedFields } from '../saved-state.js';
 
 /** What the page of caches remembers: the layer, the decode step, the devices looked at, and the GPU it is held against. */
 export interface KvState {
@@ -37,7 +38,7 @@ export const freshKvState: KvState = {
 /** Reads a saved state; what is missing, of another kind or impossible takes its fresh value. */
 export function readKvState(saved: unknown): KvState {
   const { layer, step, devices, ridge } = freshKvState;
-  const fields = fieldsOf(saved);
+  const fields = savedFields(saved);
   const keptLayer = sizesOf(layer, fields.get('layer'));
   const keptDevices = fields.get('devices');
   const keptRidge = fields.get('ridge');
@@ -49,13 +50,9 @@ export function readKvState(saved: unknown): KvState {
   };
 }
 
-function fieldsOf(saved: unknown): ReadonlyMap<string, unknown> {
-  return new Map(typeof saved === 'object' && saved !== null ? Object.entries(saved) : []);
-}
-
 /** The whole numbers from 1 that a saved object has in place of the fresh ones. */
 function sizesOf<T extends object>(fresh: T, saved: unknown): T {
-  const fields = fieldsOf(saved);
+  const fields = savedFields(saved);
   const sizes = Object.keys(fresh).flatMap((name) => {
     const size = fields.get(name);
     return typeof size === 'number' && Number.isInteger(size) && size >= 1 ? [[name, size] as const] : [];

@@ -1,6 +1,7 @@
 import { scaleLinear } from 'd3-scale';
 import { html, LitElement, nothing, svg, type TemplateResult } from 'lit';
 import { bottomAxis, leftAxis } from '../picture/axis.js';
+import { walk } from '../picture/walk.js';
 import { SizeController } from '../size.js';
 import { t } from '../strings.js';
 import { layerWords, measureText, type LayerBar } from './stack-figures.js';
@@ -104,10 +105,6 @@ export class LayerBars extends LitElement {
   }
 
   private readonly onKeydown = (event: KeyboardEvent): void => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    if (step === 0) return;
-    event.preventDefault();
-    const last = this.bars.length - 1;
-    this.active = this.active === null ? 0 : Math.min(last, Math.max(0, this.active + step));
+    this.active = walk(event, this.active, this.bars.length, 'sideways');
   };
 }

@@ -1,6 +1,7 @@
 import { Channel } from '../../lab/channel.js';
 import type { LayersHostMethods } from '../../lab/panel.js';
 import { setStrings, t } from '../strings.js';
+import { wordsOf } from '../trouble.js';
 import { acquireWindow } from '../vscode-api.js';
 import { readLayersState, type LayersPage } from './layers-page.js';
 
@@ -31,8 +32,4 @@ export async function startLayers(page: LayersPage): Promise<void> {
     readLayersState(ties.loadState()),
     ties.saveState,
   );
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,8 +3,10 @@ import type { LayerStack } from '../../core/stack/layer-stack.js';
 import type { MeasuredRate } from '../../core/stack/prediction.js';
 import { readStack } from '../../core/stack/stack-list.js';
 import type { SaveActions } from '../actions.js';
+import { savedFields } from '../saved-state.js';
 import { t } from '../strings.js';
 import { codicon, tabs } from '../toolkit.js';
+import { troubleNote } from '../trouble.js';
 import { freshKvState, readKvState, type KvState } from './kv-state.js';
 import { intensityFigure, kvControls, shardFigure } from './kv-view.js';
 import { freshStackState, readStackState, type StackState } from './stack-state.js';
@@ -19,7 +21,7 @@ export interface LayersState {
 
 /** Reads a saved state; what is missing or of another kind takes its fresh value. */
 export function readLayersState(saved: unknown): LayersState {
-  const fields = new Map<string, unknown>(typeof saved === 'object' && saved !== null ? Object.entries(saved) : []);
+  const fields = savedFields(saved);
   return {
     tab: fields.get('tab') === 'stack' ? 'stack' : 'cache',
     kv: readKvState(fields.get('kv')),
@@ -75,7 +77,7 @@ export class LayersPage extends LitElement {
     if (!actions) return nothing;
     return html`<div class="page">
       <main class="content layers-content">
-        ${this.troubleNote()}
+        ${troubleNote(this.trouble)}
         ${tabs({
           label: t('Caches and layers'),
           active: state.tab,
@@ -147,15 +149,5 @@ export class LayersPage extends LitElement {
   private change(change: Partial<LayersState>): void {
     this.state = { ...this.state, ...change };
     this.saveState(this.state);
-  }
-
-  private troubleNote(): TemplateResult | typeof nothing {
-    if (this.trouble === null) return nothing;
-    return html`<div class="notes">
-      <section class="note note-error" role="alert">
-        ${codicon('error')}
-        <div class="note-body"><p>${this.trouble}</p></div>
-      </section>
-    </div>`;
   }
 }

@@ -5,6 +5,8 @@ import {
   twinOf,
   type LayerCost,
   type LayerStack,
+  type StackCase,
+  type StackCost,
   type StackLayer,
 } from '../../core/stack/layer-stack.js';
 import { formatBytes, formatFlops, joined } from '../format.js';
@@ -16,8 +18,8 @@ export interface LayerBar {
   /** From 0. */
   readonly place: number;
   readonly layer: StackLayer;
-  /** What is kept between tokens: a state, a cache that grows, or one that a window bounds. */
-  readonly kind: 'state' | 'cache' | 'window';
+  /** What is kept between tokens. */
+  readonly kind: LayerCost['kept'];
   /** Null where the measure has no meaning for the layer. */
   readonly value: number | null;
 }
@@ -30,7 +32,7 @@ export interface StackSeries {
 }
 
 /** The value of a measure; null where all tokens see each other and there is no decode step. */
-export function measured(cost: LayerCost, measure: StackMeasure, seqlen: number): number | null {
+export function measured(cost: StackCost, measure: StackMeasure, seqlen: number): number | null {
   switch (measure) {
     case 'kept':
       return cost.keptBytes;
@@ -56,14 +58,18 @@ export function measureText(value: number | null, measure: StackMeasure): string
   return joined(measure === 'flops' ? formatFlops(value) : formatBytes(Math.round(value)));
 }
 
+/** The case that a page's state is about, at its own length or at another; states are f32. */
+export function stackCase({ seqlen, elementBytes }: StackState, length = seqlen): StackCase {
+  return { seqlen: length, elementBytes, stateBytes: 4 };
+}
+
 /** A bar for every layer of the model, in order. */
-export function layerBars(stack: LayerStack, { seqlen, elementBytes, measure }: StackState): readonly LayerBar[] {
+export function layerBars(stack: LayerStack, state: StackState): readonly LayerBar[] {
   let place = 0;
   return stack.layers.flatMap((layer) => {
-    const value = measured(layerCost(layer, { seqlen, elementBytes, stateBytes: 4 }), measure, seqlen);
-    const recurrent = findMechanism(layer.mechanism)!.recurrence !== null;
-    const kind = recurrent ? 'state' : layer.window === null ? 'cache' : 'window';
-    return Array.from({ length: layer.repeat }, (): LayerBar => ({ place: place++, layer, kind, value }));
+    const cost = layerCost(layer, stackCase(state));
+    const value = measured(cost, state.measure, state.seqlen);
+    return Array.from({ length: layer.repeat }, (): LayerBar => ({ place: place++, layer, kind: cost.kept, value }));
   });
 }
 
@@ -71,9 +77,9 @@ export function layerBars(stack: LayerStack, { seqlen, elementBytes, measure }: 
 export const stackLengths: readonly number[] = Array.from({ length: 11 }, (_, at) => 1024 * 2 ** at);
 
 /** The stack and its twins along `stackLengths`. */
-export function stackSeries(stack: LayerStack, { elementBytes, measure }: StackState): readonly StackSeries[] {
+export function stackSeries(stack: LayerStack, state: StackState): readonly StackSeries[] {
   const along = (each: LayerStack): (number | null)[] =>
-    stackLengths.map((seqlen) => measured(stackCost(each, { seqlen, elementBytes, stateBytes: 4 }), measure, seqlen));
+    stackLengths.map((length) => measured(stackCost(each, stackCase(state, length)), state.measure, length));
   return [
     { title: stack.title, id: 'own', values: along(stack) },
     { title: t('all softmax'), id: 'softmax', values: along(twinOf(stack, 'softmax-attention')) },

@@ -1,5 +1,6 @@
 import { stackPresets } from '../../core/stack/presets.js';
 import { stackText } from '../../core/stack/stack-list.js';
+import { savedFields } from '../saved-state.js';
 
 /** What a picture of a stack is about: bytes kept, operations of a token, or bytes of a decode step. */
 export type StackMeasure = 'kept' | 'flops' | 'decode';
@@ -26,7 +27,7 @@ export const freshStackState: StackState = {
 
 /** Reads a saved state; what is missing or of another kind takes its fresh value. */
 export function readStackState(saved: unknown): StackState {
-  const fields = new Map<string, unknown>(typeof saved === 'object' && saved !== null ? Object.entries(saved) : []);
+  const fields = savedFields(saved);
   const size = (name: 'seqlen' | 'elementBytes'): number => {
     const value = fields.get(name);
     return typeof value === 'number' && Number.isInteger(value) && value >= 1 ? value : freshStackState[name];

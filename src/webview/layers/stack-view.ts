@@ -13,6 +13,7 @@ import {
   layerWords,
   measureText,
   measureWord,
+  stackCase,
   stackLengths,
   stackSeries,
   type LayerBar,
@@ -78,12 +79,8 @@ export function stackEditor(state: StackState, problem: string | null, actions: 
 }
 
 /** The time of the stack's attention, if kernels kept the rates they were measured at, and where those are from. */
-export function predictionNote(
-  stack: LayerStack,
-  { seqlen, elementBytes }: StackState,
-  rates: readonly MeasuredRate[],
-): TemplateResult {
-  const { prefill, decode, used, missing } = predict(stack, { seqlen, elementBytes, stateBytes: 4 }, rates);
+export function predictionNote(stack: LayerStack, state: StackState, rates: readonly MeasuredRate[]): TemplateResult {
+  const { prefill, decode, used, missing } = predict(stack, stackCase(state), rates);
   const time = (seconds: number | null): string => (seconds === null ? '–' : joined(formatTime(seconds * 1e9)));
   const words =
     used.length === 0

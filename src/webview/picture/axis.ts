@@ -55,8 +55,8 @@ export function powerText(exponent: number): string {
 
 /** Powers of a base between two values, at most five: where there are more, every second or third of them. */
 export function powerTicks([low = 1, high = 1]: readonly number[], base: number): readonly number[] {
-  const first = Math.ceil(Math.log(low) / Math.log(base));
-  const last = Math.floor(Math.log(high) / Math.log(base));
+  const first = Math.ceil(Math.log2(low) / Math.log2(base));
+  const last = Math.floor(Math.log2(high) / Math.log2(base));
   const step = Math.max(1, Math.ceil((last - first + 1) / 5));
   const ticks: number[] = [];
   for (let power = first; power <= last; power += step) ticks.push(base ** power);

@@ -1,6 +1,7 @@
 import { html, LitElement, svg, type TemplateResult } from 'lit';
 import type { TensorVerdict } from '../../core/numerics/verdict.js';
 import { formatCount, formatError } from '../format.js';
+import { walk } from './walk.js';
 import { SizeController } from '../size.js';
 import { t } from '../strings.js';
 import { bottomAxis, leftAxis, powerText } from './axis.js';
@@ -47,7 +48,7 @@ export class ErrorHistogramPicture extends LitElement {
         aria-roledescription=${t('histogram')}
         aria-label=${t('Error histogram. Arrow keys move from bar to bar.')}
         aria-describedby=${this.describedBy}
-        @keydown=${(event: KeyboardEvent) => this.onKeydown(event, layout.bars.length)}
+        @keydown=${(event: KeyboardEvent) => (this.active = walk(event, this.active, layout.bars.length, 'sideways'))}
         @pointerleave=${() => (this.active = null)}
       >
         <svg width=${Math.max(0, this.size.width)} height=${height} aria-hidden="true">
@@ -101,13 +102,6 @@ export class ErrorHistogramPicture extends LitElement {
   private readout(bars: readonly HistogramBar[]): TemplateResult | string {
     const bar = this.active === null ? undefined : bars[this.active];
     return bar ? barWords(bar) : html`<span class="muted">${t('Point at a bar, or use the arrow keys.')}</span>`;
-  }
-
-  private onKeydown(event: KeyboardEvent, bars: number): void {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    if (step === 0) return;
-    event.preventDefault();
-    this.active = this.active === null ? 0 : Math.min(bars - 1, Math.max(0, this.active + step));
   }
 }
 

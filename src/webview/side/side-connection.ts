@@ -1,6 +1,7 @@
 import { Channel } from '../../lab/channel.js';
 import type { HostMethods, ViewMethods } from '../../lab/panel.js';
 import { t } from '../strings.js';
+import { wordsOf } from '../trouble.js';
 import { acquireWindow } from '../vscode-api.js';
 import type { SidePage } from './side-page.js';
 
@@ -32,8 +33,4 @@ export async function startSide(page: SidePage): Promise<void> {
   } catch (error) {
     page.trouble = t('The extension did not answer: {0}. Close this panel and open it again.', wordsOf(error));
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,6 +5,7 @@ import type { TrafficScaling } from '../../core/analysis/ledger.js';
 import { formatBytes, formatCount, joined, significant } from '../format.js';
 import { bottomAxis, endHeights, leftAxis, powerTicks } from '../picture/axis.js';
 import type { PictureTable } from '../picture/figure.js';
+import { walk } from '../picture/walk.js';
 import { SizeController } from '../size.js';
 import { t } from '../strings.js';
 
@@ -115,11 +116,7 @@ export class ScalingChart extends LitElement {
   }
 
   private readonly onKeydown = (event: KeyboardEvent): void => {
-    const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-    if (step === 0) return;
-    event.preventDefault();
-    const last = this.scaling.points.length - 1;
-    this.active = this.active === null ? 0 : Math.min(last, Math.max(0, this.active + step));
+    this.active = walk(event, this.active, this.scaling.points.length, 'sideways');
   };
 }
 

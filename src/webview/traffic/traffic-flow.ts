@@ -2,6 +2,7 @@ import { html, LitElement, nothing, svg, type SVGTemplateResult, type TemplateRe
 import type { Ledger } from '../../core/analysis/ledger.js';
 import { formatBytes, formatFactor, joined } from '../format.js';
 import type { PictureTable } from '../picture/figure.js';
+import { walk } from '../picture/walk.js';
 import { SizeController } from '../size.js';
 import { t } from '../strings.js';
 import {
@@ -56,7 +57,7 @@ export class TrafficFlow extends LitElement {
         aria-roledescription=${t('flow picture')}
         aria-label=${t('Bytes between device memory, workgroup memory and registers. Arrow keys move from arrow to arrow.')}
         aria-describedby=${this.describedBy}
-        @keydown=${(event: KeyboardEvent) => this.onKeydown(event, flows.length)}
+        @keydown=${(event: KeyboardEvent) => (this.active = walk(event, this.active, flows.length))}
         @pointerleave=${() => (this.active = null)}
       >
         <svg width=${layout.width} height=${layout.height} aria-hidden="true">
@@ -115,14 +116,6 @@ export class TrafficFlow extends LitElement {
     return flow
       ? flowText(flow)
       : html`<span class="muted">${t('Point at an arrow, or walk with the arrow keys.')}</span>`;
-  }
-
-  private onKeydown(event: KeyboardEvent, count: number): void {
-    const forward = event.key === 'ArrowDown' || event.key === 'ArrowRight';
-    const back = event.key === 'ArrowUp' || event.key === 'ArrowLeft';
-    if (!forward && !back) return;
-    event.preventDefault();
-    this.active = this.active === null ? 0 : Math.min(count - 1, Math.max(0, this.active + (forward ? 1 : -1)));
   }
 }
 

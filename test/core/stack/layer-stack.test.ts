@@ -29,7 +29,6 @@ describe('what a layer costs', () => {
   it('is every pair of the mask and a growing cache for softmax attention', () => {
     const cost = layerCost(softmax, at);
     expect(cost.prefillFlops).toBe(((n * (n + 1)) / 2) * 32 * 2 * (128 + 128));
-    expect(cost.prefillBytes).toBe(2 * n * 128 * (32 + 8 + 8 + 32));
     expect(cost.bytesPerToken).toBe(2 * 2 * 8 * 128);
     expect(cost.keptBytes).toBe(n * 2 * 2 * 8 * 128);
     expect(cost.decode).toEqual({
@@ -59,6 +58,25 @@ describe('what a layer costs', () => {
     expect(layerCost(windowed, at).decode!.flops).toBe(1024 * 32 * 2 * 256);
     // Row i sees min(i, 1024) keys.
     expect(layerCost(windowed, at).prefillFlops).toBe(((1024 * 1025) / 2 + (n - 1024) * 1024) * 32 * 2 * 256);
+  });
+
+  it('is that of the absorbed form for a latent, which is key and value at once, and leaves the projections out', () => {
+    const latent = { ...softmax, mechanism: 'grouped-latent-attention', headsKv: 2 };
+    expect(invalidStackLayer(latent)).toBeNull();
+    const cost = layerCost(latent, at);
+    // Two latents of 256 and a shared slice of 64.
+    expect(cost.bytesPerToken).toBe(2 * (2 * 256 + 64));
+    expect(cost.decode).toEqual({
+      flops: 2 * 32 * n * (2 * 256 + 64),
+      bytes: 2 * (n * (2 * 256 + 64) + 32 * (256 + 64 + 256)),
+    });
+  });
+
+  it('tells what is kept: a state, a cache, or a window, and a cache too where tokens to come are seen', () => {
+    expect(layerCost(lightning, at).kept).toBe('state');
+    expect(layerCost(softmax, at).kept).toBe('cache');
+    expect(layerCost({ ...softmax, window: 64 }, at).kept).toBe('window');
+    expect(layerCost({ ...lightning, mechanism: 'linear-attention', causal: false }, at).kept).toBe('cache');
   });
 
   it('has no decode step where all tokens see each other', () => {
