@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** What a page or a window shows may take its time on a busy machine. */
 const patient = { expect: { poll: { timeout: 15_000 } } } as const;
@@ -10,8 +11,23 @@ const oneAtATime = { fileParallelism: false, pool: 'forks', hookTimeout: 120_000
 /** Tests of every kernel that comes along: work for the processor alone, whose results no clock decides. */
 const everyKernel = 'test/lab/{broken,compare,consistency,shaders,styles,trace}*.test.ts';
 
+/** Files that take longest, longest first. Begun last, one of them runs on while the other cores have nothing to do. */
+const longest = ['no-hazards', 'cli', 'hazards', 'fuzz', 'lower', 'coverage'].map((name) => `/${name}.test.ts`);
+
+/** Vitest goes by what files took last time, which a fresh clone does not know. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const place = longest.findIndex((name) => moduleId.endsWith(name));
+      return place < 0 ? longest.length : place;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
+
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     // Vitest's own number leaves a core to itself, which of two leaves one to the tests.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
