@@ -41,6 +41,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'retention/decode-f16.wgsl', title: 'Retention, decode with tokens in f16' },
   { path: 'transnormer/norm-attention.wgsl', title: 'NormAttention of TransNormer' },
   { path: 'transnormer/norm-attention-backward.wgsl', title: 'NormAttention of TransNormer, backward' },
+  { path: 'mla/prefill.wgsl', title: 'Multi-head latent attention (MLA), prompt: materialised keys and values' },
   { path: 'mla/decode.wgsl', title: 'Multi-head latent attention (MLA), decode' },
   { path: 'grouped-latent/decode.wgsl', title: 'Grouped Latent Attention, decode' },
   { path: 'transnormer/diag-attention.wgsl', title: 'DiagAttention of TransNormer' },

@@ -16,7 +16,7 @@ import {
   lightningDecode,
   lightningDecodeF16,
 } from './broken/lightning.js';
-import { groupedLatentDecode, latentDecode } from './broken/latent.js';
+import { groupedLatentDecode, latentDecode, latentPrefill } from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { mlpGradientKernel } from './broken/mlp-gradient.js';
@@ -96,6 +96,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('transnormer/diag-attention.wgsl', diagAttention),
   ...inFile('mlp-gradient/mlp-gradient.wgsl', mlpGradientKernel),
   ...inFile('titans-mlp/chunked.wgsl', titansMlpChunked),
+  ...inFile('mla/prefill.wgsl', latentPrefill),
   ...inFile('mla/decode.wgsl', latentDecode),
   ...inFile('grouped-latent/decode.wgsl', groupedLatentDecode),
 ];

@@ -4,7 +4,7 @@ import type { AnalysisContext } from './context.js';
 import { cellStates, type Coverage } from './coverage.js';
 import { VisitCounter, type RowVisits } from './coverage-count.js';
 import { coverageSentence } from './coverage-sentence.js';
-import type { PairSizes } from './pair-sizes.js';
+import { partsOf, type PairSizes } from './pair-sizes.js';
 import type { ProvenanceRecorder } from './provenance.js';
 
 /** Most cells of all maps together, so that a trace stays small enough to send and to keep. */
@@ -76,7 +76,10 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
     range,
     cellQueries: cellSize(sizes.queries, side),
     cellKeys: cellSize(sizes.keys, side),
-    certain: whole.slice(0, -1).every(Boolean) && !provenance.overflowed && mechanism.parts?.corrected !== true,
+    certain:
+      whole.slice(0, -1).every(Boolean) &&
+      !provenance.overflowed &&
+      partsOf(mechanism, context.computation)?.corrected !== true,
     totals: new Float64Array(Object.keys(cellStates).length),
     firstMissed: null,
     firstDoubled: null,

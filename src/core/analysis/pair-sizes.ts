@@ -1,4 +1,4 @@
-import type { Mechanism, Shape } from '../attention/mechanism.js';
+import type { AttentionParts, Computation, Mechanism, Shape } from '../attention/mechanism.js';
 import { tensorDims } from '../attention/sizes.js';
 
 /** Planes of a tensor: one for each batch and head it has. */
@@ -16,7 +16,7 @@ interface Planes {
 export interface PairSizes {
   readonly queries: number;
   readonly keys: number;
-  /** Numbers of a query that meet a state, which is its width unless features change that; and the width of values. */
+  /** Numbers of a query that meet a state, which is its width unless features change that; and the width of the output. */
   readonly headDim: number;
   readonly headDimV: number;
   readonly heads: number;
@@ -30,12 +30,17 @@ export interface PairSizes {
   readonly valuePlaneOf: (plane: number) => number;
 }
 
+/** The tensors that meet in the products of a computation; null where it has no queries and keys. */
+export function partsOf(mechanism: Mechanism, computation: Computation): AttentionParts | null {
+  return computation.parts ?? mechanism.parts;
+}
+
 /**
- * The sizes of a mechanism's queries, keys and values at a complete shape. Null where it has none, and where no query head
+ * The sizes of a computation's queries, keys and values at a complete shape. Null where it has none, and where no query head
  * or value head could say which keys it meets: heads of keys must not be more than those of queries and of values.
  */
-export function pairSizes(mechanism: Mechanism, shape: Shape): PairSizes | null {
-  const { parts } = mechanism;
+export function pairSizes(mechanism: Mechanism, computation: Computation, shape: Shape): PairSizes | null {
+  const parts = partsOf(mechanism, computation);
   if (parts === null) return null;
   const query = planesOf(mechanism, parts.query, shape);
   const key = planesOf(mechanism, parts.key, shape);
@@ -50,7 +55,7 @@ export function pairSizes(mechanism: Mechanism, shape: Shape): PairSizes | null 
     queries: query.rows,
     keys: key.rows,
     headDim: parts.featureDim?.(shape) ?? query.width,
-    headDimV: value.width,
+    headDimV: planesOf(mechanism, parts.output, shape).width,
     heads,
     planes: query.batch * heads,
     queryPlanes: query.batch * query.heads,

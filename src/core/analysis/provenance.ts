@@ -1,10 +1,11 @@
-import type { Mechanism } from '../attention/mechanism.js';
+import type { Computation, Mechanism } from '../attention/mechanism.js';
 import type { Plan } from '../kernel/model.js';
 import type { Provenance } from '../simulator/trace.js';
 import { heldContents } from './held-contents.js';
 import { KeySets } from './key-sets.js';
 import { PairCounts, ThroughCounts } from './pair-counts.js';
 import { WorkgroupRecord, type PairTile } from './step-record.js';
+import { partsOf } from './pair-sizes.js';
 import { tagSpace, type TagSpace } from './tag-space.js';
 
 /** Workgroups of a pass whose steps are kept one by one, and those whose workgroup memory is looked at after each. */
@@ -35,12 +36,17 @@ export interface ProvenanceRecorder extends Provenance {
 }
 
 /**
- * A recorder for a plan, to be handed to one simulation. Null where the mechanism has no queries, keys and values, the
+ * A recorder for a plan, to be handed to one simulation. Null where the computation has no queries, keys and values, the
  * kernel does not bind them, or they cannot be followed (`tagSpace`).
  */
-export function createProvenance(plan: Plan, mechanism: Mechanism): ProvenanceRecorder | null {
-  const space = tagSpace(plan, mechanism);
-  return space === null ? null : new Recorder(space, isPacked(plan), mechanism.parts?.corrected === true);
+export function createProvenance(
+  plan: Plan,
+  mechanism: Mechanism,
+  computation: Computation,
+): ProvenanceRecorder | null {
+  const space = tagSpace(plan, mechanism, computation);
+  const corrected = partsOf(mechanism, computation)?.corrected === true;
+  return space === null ? null : new Recorder(space, isPacked(plan), corrected);
 }
 
 /**

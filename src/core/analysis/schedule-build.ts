@@ -68,7 +68,7 @@ function scheduleTensors({ plan }: AnalysisContext): readonly ScheduleTensor[] {
   return [...tensors.values()];
 }
 
-function scoreMatrix({ plan, mechanism }: AnalysisContext): Schedule['score'] {
-  const sizes = pairSizes(mechanism, plan.shape);
+function scoreMatrix({ plan, mechanism, computation }: AnalysisContext): Schedule['score'] {
+  const sizes = pairSizes(mechanism, computation, plan.shape);
   return sizes && { rows: sizes.queries, columns: sizes.keys, planes: sizes.planes };
 }

@@ -1,4 +1,5 @@
 import type { AnalysisContext } from './context.js';
+import { partsOf } from './pair-sizes.js';
 import type { Rect, ScheduleStep } from './schedule.js';
 
 /** The tiling of the traced workgroups of one pass. */
@@ -113,18 +114,19 @@ function describe({
 
 /** What the picture shows, in the field's words, from the steps of the traced workgroups by pass. */
 export function scheduleSentence(
-  { simulation, mechanism }: AnalysisContext,
+  { simulation, mechanism, computation }: AnalysisContext,
   byPass: readonly (readonly (readonly ScheduleStep[])[])[],
 ): string {
+  const parts = partsOf(mechanism, computation);
   const sentences = byPass.flatMap((workgroups, pass) => {
     const entry = simulation.passes[pass]?.entry ?? '';
-    const keyTensor = mechanism.parts?.key ?? '';
+    const keyTensor = parts?.key ?? '';
     return workgroups.length > 0 ? (describe(tilingOf(entry, keyTensor, workgroups)) ?? []) : [];
   });
   if (sentences.length > 0) return sentences.join(' ');
   const steps = Math.max(0, ...byPass.flat().map(({ length }) => length));
   const why =
-    mechanism.parts === null
+    parts === null
       ? `${mechanism.title} has no queries and keys that meet.`
       : 'No products of queries and keys could be followed.';
   return `${why} The longest traced workgroup takes ${counted(steps, 'step', 'steps')}.`;

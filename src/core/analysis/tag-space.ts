@@ -1,7 +1,7 @@
-import type { AttentionParts, Mechanism } from '../attention/mechanism.js';
+import type { AttentionParts, Computation, Mechanism } from '../attention/mechanism.js';
 import type { Plan, PlannedBuffer } from '../kernel/model.js';
 import { mostSets } from './key-sets.js';
-import { pairSizes, type PairSizes } from './pair-sizes.js';
+import { pairSizes, partsOf, type PairSizes } from './pair-sizes.js';
 import { wordPlaces } from './tensor-places.js';
 
 /** Tags and word indices are kept in 32 bits with sign. */
@@ -56,13 +56,14 @@ export interface TagSpace {
 }
 
 /**
- * Divides the tags for a plan. Null where the mechanism has no queries, keys and values, where the plan does not bind them
+ * Divides the tags for a plan. Null where the computation has no queries, keys and values, where the plan does not bind them
  * all, where a word of them holds elements of two rows, and where there are more pairs than tags.
  */
-export function tagSpace(plan: Plan, mechanism: Mechanism): TagSpace | null {
-  const sizes = pairSizes(mechanism, plan.shape);
-  if (mechanism.parts === null || sizes === null) return null;
-  const tensors = followedTensors(mechanism, mechanism.parts);
+export function tagSpace(plan: Plan, mechanism: Mechanism, computation: Computation): TagSpace | null {
+  const attention = partsOf(mechanism, computation);
+  const sizes = pairSizes(mechanism, computation, plan.shape);
+  if (attention === null || sizes === null) return null;
+  const tensors = followedTensors(mechanism, attention);
   const base = new Int32Array(plan.buffers.length);
   const ends: number[] = [];
   const parts: Part[] = [];
@@ -98,7 +99,7 @@ export function tagSpace(plan: Plan, mechanism: Mechanism): TagSpace | null {
     setBase: end + 1,
     pairBase,
     keyBits,
-    keysAreValues: mechanism.parts.key === mechanism.parts.value,
+    keysAreValues: attention.key === attention.value,
     ...words,
     ...rowTables(sizes),
     queries: sizes.queries,

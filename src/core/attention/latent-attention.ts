@@ -1,5 +1,6 @@
 import { goldenOption, type GoldenSizes } from './golden-operation.js';
 import { normalInputs } from './inputs.js';
+import { decodeCases, prefillCases } from './latent-grid.js';
 import { absorbedForward, latentSizes, materialisedForward } from './latent-rows.js';
 import { pairsIn } from './masks.js';
 import type {
@@ -47,12 +48,14 @@ export interface LatentForm {
   readonly grouped: boolean;
   /** Width of a latent unless given. */
   readonly latentDim: number;
-  /** Cases of the grid beside those that both have. */
+  /** Cases of decoding beside those that both have. */
   readonly cases: readonly GridCase[];
 }
 
 const queryRows = ['batch', 'heads', 'seqlen'];
 const parts: AttentionParts = { query: 'q_lat', key: 'c', value: 'c', output: 'o_lat' };
+// The rotated parts add to scores, but it is q_nope and the keys made of c that say which pair a score is of.
+const materialisedParts: AttentionParts = { query: 'q_nope', key: 'c', value: 'c', output: 'o' };
 
 /** The keys each query sees: queries are the last `seqlen` of `seqlenK` positions. */
 function visibleKeys(shape: Shape, options: Options): (query: number) => KeyRange {
@@ -127,34 +130,6 @@ function dimensionsOf(grouped: boolean, latentDim: number): readonly DimensionSp
   ];
 }
 
-const small = { heads: 4, latentDim: 32, ropeDim: 16 };
-
-const grid: readonly GridCase[] = [
-  { name: 'a cache of one token', shape: { ...small, seqlenK: 1 }, options: {} },
-  { name: 'one below a step of 4 keys, several batches', shape: { ...small, batch: 3, seqlenK: 7 }, options: {} },
-  { name: 'a draft of two tokens', shape: { ...small, seqlen: 2, seqlenK: 65 }, options: {} },
-  { name: 'a draft of four, several batches', shape: { ...small, batch: 2, seqlen: 4, seqlenK: 37 }, options: {} },
-  { name: 'a draft, not causal', shape: { ...small, seqlen: 4, seqlenK: 21 }, options: { causal: false } },
-  { name: 'more rows than a tile of 16', shape: { ...small, heads: 12, seqlen: 3, seqlenK: 20 }, options: {} },
-  { name: 'one below a split of 128', shape: { ...small, latentDim: 64, seqlenK: 127 }, options: {} },
-  { name: 'one above a split of 128', shape: { ...small, seqlen: 2, seqlenK: 129 }, options: {} },
-  {
-    name: 'several splits, the last one without a key of the first query',
-    shape: { ...small, seqlen: 4, seqlenK: 258 },
-    options: {},
-  },
-  {
-    name: 'latents of no power of two, scale 1/4',
-    shape: { ...small, latentDim: 100, ropeDim: 20, seqlenK: 50 },
-    options: { scale: 0.25 },
-  },
-  { name: 'latents of 256', shape: { ...small, heads: 2, latentDim: 256, ropeDim: 64, seqlenK: 40 }, options: {} },
-  { name: 'latents of 128', shape: { ...small, heads: 2, latentDim: 128, ropeDim: 32, seqlenK: 64 }, options: {} },
-  { name: 'exactly one split of 128', shape: { ...small, seqlen: 2, seqlenK: 128 }, options: {} },
-  { name: 'as many queries as keys', shape: { ...small, seqlen: 19, seqlenK: 19 }, options: {} },
-  { name: 'queries before the first key', shape: { ...small, seqlen: 6, seqlenK: 4 }, options: {} },
-];
-
 /** Normal inputs, with up-projections scaled so that keys and values are about as large as the latents they come from. */
 function materialisedInputs(specs: readonly TensorSpec[], shape: Shape, seed: number): Inputs {
   const inputs = normalInputs(specs, shape, seed);
@@ -165,14 +140,11 @@ function materialisedInputs(specs: readonly TensorSpec[], shape: Shape, seed: nu
 
 function computationsOf(form: LatentForm): readonly Computation[] {
   const { absorbed, materialised } = tensorsOf(form.grouped ? ['headsKv'] : []);
-  const cases = [...grid, ...form.cases];
-  // What is absorbed has no width of its own, and a kernel that decodes does not take it.
-  const withHeads = cases.map((one) => ({ ...one, shape: { ...one.shape, headDim: 16 } }));
   return [
     {
       direction: 'decode',
       tensors: absorbed,
-      grid: cases,
+      grid: [...decodeCases, ...form.cases],
       generate: (shape, _options, seed) => normalInputs(absorbed, shape, seed),
       reference: (inputs, shape, options, precision, budget) =>
         absorbedForward(inputs, shape, options, precision, visibleKeys(shape, options), budget),
@@ -184,7 +156,8 @@ function computationsOf(form: LatentForm): readonly Computation[] {
     {
       direction: 'forward',
       tensors: materialised,
-      grid: withHeads,
+      parts: materialisedParts,
+      grid: prefillCases,
       generate: (shape, _options, seed) => materialisedInputs(materialised, shape, seed),
       reference: (inputs, shape, options, precision, budget) =>
         materialisedForward(inputs, shape, options, precision, visibleKeys(shape, options), budget),

@@ -84,6 +84,8 @@ export interface Computation {
   readonly direction: Direction;
   readonly tensors: readonly TensorSpec[];
   readonly grid: readonly GridCase[];
+  /** The tensors that meet in its products, where they have other names here than in the mechanism's other directions. */
+  readonly parts?: AttentionParts;
   /**
    * Inputs for a seed, every value a float32; the same seed, shape and options give the same bits everywhere.
    */
@@ -149,7 +151,7 @@ export interface KeyRange {
  * The tensors that are queries, keys, values and outputs in the equations, by the names the mechanism has for them. Each
  * is [batch, heads, tokens, width], or has no axis of heads where it has one. Neighbouring heads of queries may share one
  * of keys and values (grouped queries), and neighbouring heads of values one of queries and keys (groups of Mamba-2).
- * Keys and values may be one tensor (a latent).
+ * Keys and values may be one tensor (a latent), and a kernel may write out keys and values that it makes of it.
  */
 export interface AttentionParts {
   readonly query: string;
@@ -185,7 +187,10 @@ export interface Mechanism {
   readonly scalars: (shape: Shape, options: Options) => Readonly<Record<string, number>>;
   /** The mask: which keys each query sees, the same in every batch and head; null where queries meet no keys. */
   readonly visibleKeys: ((shape: Shape, options: Options) => (query: number) => KeyRange) | null;
-  /** Which tensors meet in the products that the tile schedule and the coverage follow; null where `visibleKeys` is. */
+  /**
+   * Which tensors meet in the products that the tile schedule and the coverage follow; null where `visibleKeys` is. A
+   * computation may have parts of its own.
+   */
   readonly parts: AttentionParts | null;
   /** What is wrong with a complete shape and options (heads not a multiple of headsKv, ...), or null. */
   readonly validate: (shape: Shape, options: Options) => string | null;

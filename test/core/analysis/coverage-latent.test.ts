@@ -47,3 +47,34 @@ describe.each(['mla/decode.wgsl', 'grouped-latent/decode.wgsl'])('the latents of
     expect(totals.doubled).toBeGreaterThan(0);
   });
 });
+
+/** The coverage of the kernel that writes out keys and values, two tiles of 32 queries and their 37 keys. */
+function prefillCoverage(find = '', replace = ''): Coverage {
+  const text = builtInText('mla/prefill.wgsl').replace('TILE_M: u32 = 64', 'TILE_M: u32 = 32');
+  expect(find === '' || text.split(find).length === 2).toBe(true);
+  const shape = { heads: 2, seqlen: 35, seqlenK: 37, latentDim: 8, ropeDim: 4, headDim: 8, headDimV: 12 };
+  const plan = plannedKernel(text.replace(find, replace), shape, {});
+  return buildCoverage(simulatedContext(plan, 'all', { provenance: true }))!;
+}
+
+describe('the keys and values that mla/prefill.wgsl makes of latents', () => {
+  // Query i of 35 sees i + 3 keys, in each of two heads.
+  const visible = 2 * ((35 * 36) / 2 + 35 * 2);
+
+  it('reach each query once, whatever is rotated', () => {
+    const { totals, complete } = prefillCoverage();
+    expect(totals).toMatchObject({ required: visible, once: visible, throughState: 0, doubled: 0, missed: 0 });
+    expect(complete).toBe(true);
+  });
+
+  it('are missed where the values of a token are made of its neighbour', () => {
+    const { totals } = prefillCoverage('        v[at] = products[i];', '        v[at] = products[i ^ 1u];');
+    expect(totals).toMatchObject({ once: 0, missed: visible });
+  });
+
+  it('are missed where the second tile of keys is not taken', () => {
+    const { totals } = prefillCoverage('first_key < end_key;', 'first_key < min(end_key, TILE_N);');
+    // Of the last three queries of each head, the keys 32 and on: 5 + 4 + 3 + 2 + 1 pairs.
+    expect(totals.missed).toBe(2 * 15);
+  });
+});

@@ -46,7 +46,7 @@ function bench(
   const result = planKernel(kernel, shape, { ...kernel.options, ...options });
   if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
   const { plan } = result;
-  const recorder = createProvenance(plan, kernel.mechanism!);
+  const recorder = createProvenance(plan, kernel.mechanism!, kernel.computation!);
   if (!recorder) throw new Error('There is no provenance.');
   recorder.move(0, 0, 0, 0, 0);
   const word = (tensor: string, row: number, column: number): number => {
@@ -348,8 +348,10 @@ describe('what cannot be followed', () => {
     if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
     return result.plan;
   };
-  const recorderOf = (text: string, shape: Shape): ProvenanceRecorder | null =>
-    createProvenance(planOf(text, shape), readKernel(text, 'test')!.mechanism!);
+  const recorderOf = (text: string, shape: Shape): ProvenanceRecorder | null => {
+    const { mechanism, computation } = readKernel(text, 'test')!;
+    return createProvenance(planOf(text, shape), mechanism!, computation!);
+  };
 
   it('a word that holds the ends of two rows', () => {
     const text = kernelText('softmax-attention', 'f16', ['q', 'k', 'v']);

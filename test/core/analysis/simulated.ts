@@ -30,7 +30,7 @@ export function simulatedContext(
   const recording = { accesses: logged !== 'none', faults, provenance, values: false, countsOnly };
   const result = compileSimulation(plan, recording);
   if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
-  const recorder = provenance ? createProvenance(plan, kernel.mechanism) : null;
+  const recorder = provenance ? createProvenance(plan, kernel.mechanism, kernel.computation) : null;
   const requests = plan.passes.map(({ workgroups: [x, y, z] }): PassRequest => {
     const all = Array.from({ length: x * y * z }, (_, index) => index);
     const chosen = logged === 'all' ? all : logged === 'none' ? [] : all.filter((index) => logged.includes(index));

@@ -59,3 +59,65 @@ export const groupedLatentDecode: readonly Mistake[] = [
     why: 'Query head h uses latent head floor(h / (heads / headsKv)).',
   },
 ];
+
+const square = 'one above a tile of 64';
+
+/** Mistakes in mla/prefill.wgsl. */
+export const latentPrefill: readonly Mistake[] = [
+  {
+    name: 'values are made with the up-projection of the keys',
+    find: 'weights[j] = w_uv[at];',
+    replace: 'weights[j] = w_uk[at];',
+    caughtBy: square,
+    why: 'A head has one up-projection for its keys and one for its values.',
+  },
+  {
+    name: 'all heads use the up-projections of the first',
+    find: 'load_weights(of_keys, group.y, first_column, slice, index);',
+    replace: 'load_weights(of_keys, 0u, first_column, slice, index);',
+    caughtBy: square,
+    why: 'The latent is shared by the heads, the up-projections are not.',
+  },
+  {
+    name: 'the rotated parts are left out',
+    find: '(params.head_dim + params.rope_dim) / 4u; slice += SLICE',
+    replace: 'params.head_dim / 4u; slice += params.head_dim / 4u',
+    caughtBy: 'heads of 128 and 64 rotated',
+    why: 'A score is q_nope · k_nope + q_pe · k_pe.',
+  },
+  {
+    name: 'only the first 32 numbers of a latent are taken',
+    find: 'slice < params.latent_dim / 4u; slice += SLICE',
+    replace: 'slice < min(params.latent_dim / 4u, SLICE); slice += SLICE',
+    caughtBy: 'latents of no power of two, scale 1/4',
+    why: 'An up-projection runs over the whole latent.',
+  },
+  {
+    name: 'the diagonal is left out',
+    find: 'let before = query + 1u + params.seqlen_k;',
+    replace: 'let before = query + params.seqlen_k;',
+    caughtBy: square,
+    why: 'A query sees its own key.',
+  },
+  {
+    name: 'the mask is aligned with the first key',
+    find: 'max(before, params.seqlen) - params.seqlen, params.causal',
+    replace: 'min(query + 1u, params.seqlen_k), params.causal',
+    caughtBy: 'a prompt that goes on',
+    why: 'The queries are the last seqlen of the seqlenK positions.',
+  },
+  {
+    name: 'the output is not brought to the new maximum',
+    find: 'output[4u * b + i] *= rescale[i];',
+    replace: 'output[4u * b + i] *= 1.0;',
+    caughtBy: square,
+    why: 'What was added up under an earlier maximum is too large under a later one.',
+  },
+  {
+    name: 'a batch reads the rotated keys of the first',
+    find: 'let rope_row = group.z * params.seqlen_k;',
+    replace: 'let rope_row = 0u;',
+    caughtBy: 'several batches and heads',
+    why: 'k_pe is shared by the heads of a sequence, not by the sequences.',
+  },
+];
