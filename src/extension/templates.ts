@@ -23,6 +23,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'cosformer/chunked.wgsl', title: 'cosFormer attention, chunked' },
   { path: 'cosformer/backward.wgsl', title: 'cosFormer attention, backward' },
   { path: 'cosformer/decode.wgsl', title: 'cosFormer attention, decode' },
+  { path: 'cosformer/decode-f16.wgsl', title: 'cosFormer attention, decode with a state in f16' },
   { path: 'lightning/lightning1.wgsl', title: 'Lightning Attention-1' },
   { path: 'lightning/lightning2.wgsl', title: 'Lightning Attention-2' },
   { path: 'lightning/lightning2-loop.wgsl', title: 'Lightning Attention-2, one loop over chunks' },

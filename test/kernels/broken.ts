@@ -1,4 +1,4 @@
-import { cosformerBackward, cosformerChunked, cosformerDecode } from './broken/cosformer.js';
+import { cosformerBackward, cosformerChunked, cosformerDecode, cosformerDecodeF16 } from './broken/cosformer.js';
 import { deltaChunked, deltaDecode, gatedDeltaChunked, gatedDeltaDecode } from './broken/delta.js';
 import {
   gatedBackward,
@@ -86,6 +86,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('cosformer/chunked.wgsl', cosformerChunked),
   ...inFile('cosformer/backward.wgsl', cosformerBackward),
   ...inFile('cosformer/decode.wgsl', cosformerDecode),
+  ...inFile('cosformer/decode-f16.wgsl', cosformerDecodeF16),
   ...inFile('s4/chunked.wgsl', s4Chunked),
   ...inFile('s4/decode.wgsl', s4Decode),
   ...inFile('titans/chunked.wgsl', titansChunked),

@@ -80,6 +80,40 @@ export const cosformerDecode: readonly Mistake[] = [
   },
 ];
 
+/** Mistakes in cosformer/decode-f16.wgsl. */
+export const cosformerDecodeF16: readonly Mistake[] = [
+  {
+    name: 'the sum of the cosines is read with sines',
+    find: 'angle.x * sine_sum + angle.y * cosine_sum',
+    replace: 'angle.x * (sine_sum + cosine_sum)',
+    caughtBy: 'a single token',
+    why: 'Each wave of the query meets its own wave of the keys.',
+  },
+  {
+    name: 'the cosines start half of the way into the sines',
+    find: `s0[sine + width_v]));
+      cosines[n] = mat2x4(unpack(s0[cosine]),`,
+    replace: `s0[sine + width_v]));
+      cosines[n] = mat2x4(unpack(s0[sine + params.head_dim / 2u * width_v]),`,
+    caughtBy: 'a single token',
+    why: 'Before the cosines stand the sines of all channels.',
+  },
+  {
+    name: 'a key that is packed is rectified as a whole',
+    find: 'return max(unpack2x16float(pair), vec2(0.0));',
+    replace: 'return unpack2x16float(select(pair, 0u, (pair & 0x8000u) != 0u));',
+    caughtBy: 'a single token',
+    why: 'The two halves of a word have signs of their own.',
+  },
+  {
+    name: 'the odd rows are written where the next pair has its even ones',
+    find: 's[cosine + width_v] = pack(cosines[n][1]);',
+    replace: 's[cosine + 2u * width_v] = pack(cosines[n][1]);',
+    caughtBy: 'a single token',
+    why: 'Rows of a pair follow each other.',
+  },
+];
+
 /** Mistakes in cosformer/backward.wgsl. */
 export const cosformerBackward: readonly Mistake[] = [
   {
