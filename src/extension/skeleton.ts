@@ -89,7 +89,8 @@ function snakeCase(name: string): string {
 
 function bindingOf(tensor: TensorSpec, index: number): string {
   const access = tensor.role === 'input' ? 'read' : 'read_write';
-  return `@group(0) @binding(${index + 1}) var<storage, ${access}> ${tensor.name}: array<f32>; // [${tensor.dims.join(', ')}]`;
+  const scalar = tensor.whole ? 'i32' : 'f32';
+  return `@group(0) @binding(${index + 1}) var<storage, ${access}> ${tensor.name}: array<${scalar}>; // [${tensor.dims.join(', ')}]`;
 }
 
 function zeroRow(tensor: TensorSpec): string {

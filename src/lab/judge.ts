@@ -1,5 +1,5 @@
 import type { KernelCase } from '../core/kernel/model.js';
-import { unpackTensor } from '../core/kernel/tensor.js';
+import { floatFormat, unpackTensor } from '../core/kernel/tensor.js';
 import { judgeTensor } from '../core/numerics/compare.js';
 import type { TensorVerdict } from '../core/numerics/verdict.js';
 import type { OutputBytes } from '../gpu/run.js';
@@ -60,7 +60,7 @@ function judgeOutputs(
     if (!spec || !reference || !baseline) return [];
     const { values, states } = unpackTensor(content.view, bytes);
     const { direction } = computation;
-    const { format } = content.view;
+    const format = floatFormat(content.view);
     return judgeTensor({ spec, direction, format, reference, baseline, values, states, guardsTouched, withMap });
   });
 }

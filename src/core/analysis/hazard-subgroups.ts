@@ -1,7 +1,7 @@
 import type { ReferenceTensor } from '../attention/mechanism.js';
 import type { Span } from '../diagnostic.js';
 import type { Plan } from '../kernel/model.js';
-import { unpackTensor } from '../kernel/tensor.js';
+import { floatFormat, unpackTensor } from '../kernel/tensor.js';
 import { judgeTensor } from '../numerics/compare.js';
 import { walkStatements } from '../simulator/walk.js';
 import type { SimulatedBuffer } from '../simulator/trace.js';
@@ -65,7 +65,7 @@ function isRight({ plan, computation }: AnalysisContext, { buffers }: SubgroupRu
     if (!spec || !reference || !baseline || !bytes) return true;
     const { values, states } = unpackTensor(content.view, bytes);
     const { direction } = computation;
-    const question = { spec, direction, format: content.view.format, reference, baseline, values, states };
+    const question = { spec, direction, format: floatFormat(content.view), reference, baseline, values, states };
     return judgeTensor({ ...question, guardsTouched: 0, withMap: false }).passed;
   });
 }

@@ -48,12 +48,17 @@ export interface TensorSpec {
   readonly dims: readonly string[];
   /** False where a kernel may leave it out: an absent input counts as its neutral value, an absent output is not checked. */
   readonly required: boolean;
+  /** True where its elements are whole numbers (pages, lengths): kernels then hold it as i32 or u32, never as floats. */
+  readonly whole?: boolean;
   readonly description: string;
   /** For outputs, the bound of the verdict for f32 storage; null for inputs. */
   readonly tolerance: Tolerance | null;
 }
 
-/** Input values by tensor name in default layout, exactly representable in the format the kernel stores. */
+/**
+ * Input values by tensor name in default layout, exactly representable in the format the kernel stores. Whole numbers
+ * stand here as floats too, so one that is used is at most 2^24; one that must not be used may be rounded.
+ */
 export type Inputs = Readonly<Record<string, Float32Array>>;
 
 /**

@@ -21,6 +21,11 @@ export function input(name: string, dims: readonly string[], description: string
   return { name, role: 'input', dims, required: true, description, tolerance: null };
 }
 
+/** A tensor of whole numbers (pages, lengths) every kernel of the computation must read, as i32 or u32. */
+export function wholeInput(name: string, dims: readonly string[], description: string): TensorSpec {
+  return { ...input(name, dims, description), whole: true };
+}
+
 /** A tensor a kernel may leave out: it then counts as zero. */
 export function optionalInput(name: string, dims: readonly string[], description: string): TensorSpec {
   return { ...input(name, dims, description), required: false };

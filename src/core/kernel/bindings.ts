@@ -142,14 +142,14 @@ function reportMissingTensors(
   const given = sectionOf(frontMatter, 'bindings').entries.map(({ value }) =>
     value.kind === 'scalar' ? value.value : null,
   );
-  for (const { name, role, required } of tensors) {
+  for (const { name, role, required, whole } of tensors) {
     if (!required || bound.has(name) || given.includes(name)) continue;
     const access = role === 'input' ? 'read' : 'read_write';
     report.error(
       'tensor-without-binding',
       entryOf(frontMatter.root, 'mechanism')?.value.span ?? keySpan(frontMatter, 'mechanism'),
       `No variable of the WGSL holds the ${role} "${name}".`,
-      `Declare "var<storage, ${access}> ${name}: array<f32>;", or name its variable: bindings: { my_${name}: ${name} }`,
+      `Declare "var<storage, ${access}> ${name}: array<${whole ? 'i32' : 'f32'}>;", or name its variable: bindings: { my_${name}: ${name} }`,
     );
   }
 }

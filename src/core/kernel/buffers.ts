@@ -5,7 +5,7 @@ import { misfit } from './constants.js';
 import { elementRun } from './elements.js';
 import { evaluateText } from './expression.js';
 import { findPlace } from './frontMatter.js';
-import type { BindingUse, PlannedBuffer, TensorView } from './model.js';
+import type { BindingUse, ElementFormat, PlannedBuffer, TensorView } from './model.js';
 import type { PlanContext } from './plan.js';
 
 /** Larger buffers than this are no shape anybody runs: 2 GiB, WebGPU's usual maximum and beyond. */
@@ -141,7 +141,7 @@ function planUniform(
   return { byteLength: bytes.byteLength, content: { kind: 'uniform', bytes } };
 }
 
-function writeScalar(data: DataView, byteOffset: number, scalar: 'f32' | 'f16' | 'i32' | 'u32', value: number): void {
+function writeScalar(data: DataView, byteOffset: number, scalar: ElementFormat, value: number): void {
   switch (scalar) {
     case 'f32':
       data.setFloat32(byteOffset, value, true);

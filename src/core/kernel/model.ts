@@ -9,10 +9,13 @@ export interface Pass {
   readonly span: Span;
 }
 
+/** How a buffer stores one element. Tensors of whole numbers are i32 or u32, all others f32 or f16. */
+export type ElementFormat = 'f32' | 'f16' | 'i32' | 'u32';
+
 /** An intermediate buffer declared in the front matter, e.g. `f32[batch, heads, ceil(seqlen / TILE_N)]`. */
 export interface ScratchSpec {
   readonly name: string;
-  readonly format: 'f32' | 'f16' | 'u32' | 'i32';
+  readonly format: ElementFormat;
   /** Expressions over dimensions and overrides. */
   readonly dims: readonly string[];
   readonly span: Span;
@@ -30,7 +33,7 @@ export type BindingUse =
   | {
       readonly kind: 'tensor';
       readonly tensor: string;
-      readonly format: 'f32' | 'f16';
+      readonly format: ElementFormat;
       readonly layout: readonly string[];
     }
   | { readonly kind: 'scratch'; readonly scratch: string }
@@ -41,7 +44,7 @@ export type BindingUse =
 export interface UniformMember {
   readonly path: string;
   readonly byteOffset: number;
-  readonly scalar: 'f32' | 'f16' | 'i32' | 'u32';
+  readonly scalar: ElementFormat;
   readonly expression: string;
 }
 
@@ -88,7 +91,7 @@ export interface TensorView {
   readonly dimNames: readonly string[];
   /** Distance between neighbours along each logical dimension, in elements of the physical order. */
   readonly strides: readonly number[];
-  readonly format: 'f32' | 'f16';
+  readonly format: ElementFormat;
   /** Bytes before the first element, elements per array stride (1 for scalars, 2 to 4 for vectors), bytes per array stride. */
   readonly byteOffset: number;
   readonly lanes: number;

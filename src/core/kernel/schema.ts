@@ -177,10 +177,11 @@ export const frontMatterFields: readonly FieldSchema[] = [
   {
     key: 'dtype',
     required: false,
-    description: 'Tensor → `f32` or `f16`. An `array<u32>` of packed pairs needs `f16` here.',
+    description:
+      'Tensor → `f32` or `f16`, `i32` or `u32` for whole numbers. An `array<u32>` of packed pairs needs `f16` here.',
     fallback: 'from the WGSL type',
     examples: ['{ q: f16, k: f16 }'],
-    value: map('tensor', { kind: 'text', names: 'new', choices: ['f32', 'f16'] }),
+    value: map('tensor', { kind: 'text', names: 'new', choices: ['f32', 'f16', 'i32', 'u32'] }),
   },
   {
     key: 'defines',

@@ -4,11 +4,15 @@ import type { Binding } from '../wgsl/module.js';
 import type { BindingContext } from './bindings.js';
 import { elementRun, type ElementRun } from './elements.js';
 import { sectionOf } from './frontMatter.js';
-import type { BindingUse } from './model.js';
+import type { BindingUse, ElementFormat } from './model.js';
 import { suggestName } from './nearest.js';
 import { entryOf, type YamlNode } from './yamlTree.js';
 
-const arrays = 'array<f32>, array<vec4<f32>>, array<f16> or, for packed pairs, array<u32> with dtype f16';
+/** The types that can hold a tensor, in words. */
+const arraysFor = ({ whole }: TensorSpec): string =>
+  whole
+    ? 'array<i32> or array<u32>'
+    : 'array<f32>, array<vec4<f32>>, array<f16> or, for packed pairs, array<u32> with dtype f16';
 
 /** How a tensor lies in its variable, or null where the variable cannot hold it. */
 export function readTensorUse(binding: Binding, tensor: TensorSpec, context: BindingContext): BindingUse | null {
@@ -22,7 +26,7 @@ export function readTensorUse(binding: Binding, tensor: TensorSpec, context: Bin
         'element-type',
         binding.typeSpan,
         `"${binding.name}" is ${typeText(binding.type)}, which cannot hold the tensor "${tensor.name}".`,
-        `Declare it as ${arrays}.`,
+        `Declare it as ${arraysFor(tensor)}.`,
       );
     }
     return null;
@@ -82,30 +86,46 @@ function readFormat(
   tensor: TensorSpec,
   run: ElementRun,
   context: BindingContext,
-): 'f32' | 'f16' | null {
+): ElementFormat | null {
   const node = dtypeNode(tensor.name, context);
   const declared = node?.kind === 'scalar' ? node.value : null;
   const written = typeText(binding.type);
-  if (run.scalar === 'f32' || run.scalar === 'f16') {
-    if (node === null || declared === null || declared === run.scalar) return run.scalar;
+  const own = plainFormat(tensor, run);
+  if (own) {
+    if (node === null || declared === null || declared === own) return own;
     context.report.error(
       'dtype-mismatch',
       node.span,
       `"${tensor.name}" is declared ${String(declared)} here, but its variable "${binding.name}" is ${written}.`,
-      `Write ${run.scalar}, or remove the entry: the WGSL type says it.`,
+      `Write ${own}, or remove the entry: the WGSL type says it.`,
     );
     return null;
   }
-  if (run.scalar === 'u32' && (declared === 'f16' || declared === 'f32')) return declared;
+  const packed = run.scalar === 'u32' && !tensor.whole;
+  if (packed && (declared === 'f16' || declared === 'f32')) return declared;
   context.report.error(
     'element-type',
     binding.typeSpan,
-    `"${binding.name}" is ${written}, but the tensor "${tensor.name}" holds floating-point numbers.`,
-    run.scalar === 'u32'
+    `"${binding.name}" is ${written}, but the tensor "${tensor.name}" holds ${tensor.whole ? 'whole' : 'floating-point'} numbers.`,
+    packed
       ? `If it holds packed pairs of f16, add: dtype: { ${tensor.name}: f16 }`
-      : `Declare it as ${arrays}.`,
+      : `Declare it as ${arraysFor(tensor)}.`,
   );
   return null;
+}
+
+/** The format of a variable whose scalars are the tensor's elements as they are, or null where they are not. */
+function plainFormat({ whole }: TensorSpec, { scalar }: ElementRun): ElementFormat | null {
+  switch (scalar) {
+    case 'f32':
+    case 'f16':
+      return whole ? null : scalar;
+    case 'i32':
+    case 'u32':
+      return whole ? scalar : null;
+    case 'bool':
+      return null;
+  }
 }
 
 /** The use of a variable that holds a scratch buffer, or null where its type does not fit the declared format. */

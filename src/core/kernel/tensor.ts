@@ -1,10 +1,13 @@
 import { getFloat16, setFloat16 } from '@petamoriken/float16';
 import { elementStates } from '../numerics/element-errors.js';
+import type { StorageFormat } from '../numerics/ulp.js';
 import type { TensorView } from './model.js';
 
 /** The words an output holds before a run: quiet NaNs that no arithmetic gives, so that "never written" can be told. */
 const unwrittenF32 = 0x7fc05eed;
 const unwrittenF16 = 0x7e5d;
+
+const wordArrays = { f32: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
 
 /** The elements of a tensor in default layout, and what each of them is (`elementStates`). */
 export interface UnpackedTensor {
@@ -14,6 +17,9 @@ export interface UnpackedTensor {
 
 const elementsOf = (view: TensorView): number => view.dims.reduce((product, size) => product * size, 1);
 const scalarBytes = (view: TensorView): number => (view.format === 'f16' ? 2 : 4);
+
+/** The number format by which the values of a tensor are rounded and judged: whole numbers stand as floats beside it. */
+export const floatFormat = ({ format }: TensorView): StorageFormat => (format === 'f16' ? 'f16' : 'f32');
 
 /** Whether the elements lie in the buffer in default layout without a gap. */
 function isPlain(view: TensorView): boolean {
@@ -54,14 +60,15 @@ export function forEachElement(view: TensorView, visit: (index: number, position
 }
 
 /**
- * The bytes of a buffer that holds `values` (default layout) as the view lays them out; f16 is rounded to nearest even.
+ * The bytes of a buffer that holds `values` (default layout) as the view lays them out; f16 is rounded to nearest even,
+ * i32 and u32 hold the whole numbers that the values are.
  * Bytes between and after the elements are zero.
  */
 export function packTensor(view: TensorView, values: Float32Array, byteLength: number): ArrayBuffer {
   const buffer = new ArrayBuffer(byteLength);
   const count = Math.min(values.length, elementsOf(view));
-  if (view.format === 'f32') {
-    const words = new Float32Array(buffer, view.byteOffset);
+  if (view.format !== 'f16') {
+    const words = new wordArrays[view.format](buffer, view.byteOffset);
     if (isPlain(view)) words.set(values.subarray(0, count));
     else forEachElement(view, (index, position) => (words[position] = values[index]!));
     return buffer;
@@ -80,11 +87,26 @@ export function unpackTensor(view: TensorView, bytes: ArrayBuffer | Uint8Array):
   const whole = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   // Typed views need an aligned start, which a slice of another buffer may not have.
   const aligned = whole.byteOffset % 4 === 0 ? whole : whole.slice();
+  const { buffer } = aligned;
   const start = aligned.byteOffset + view.byteOffset;
   const size = aligned.byteLength - view.byteOffset;
-  return view.format === 'f32'
-    ? unpackF32(view, new Uint32Array(aligned.buffer, start, Math.floor(size / 4)))
-    : unpackF16(view, new Uint16Array(aligned.buffer, start, Math.floor(size / 2)));
+  switch (view.format) {
+    case 'f32':
+      return unpackF32(view, new Uint32Array(buffer, start, Math.floor(size / 4)));
+    case 'f16':
+      return unpackF16(view, new Uint16Array(buffer, start, Math.floor(size / 2)));
+    case 'i32':
+      return unpackWhole(view, new Int32Array(buffer, start, Math.floor(size / 4)));
+    case 'u32':
+      return unpackWhole(view, new Uint32Array(buffer, start, Math.floor(size / 4)));
+  }
+}
+
+/** Whole numbers, to the nearest float: any word of theirs is a number. */
+function unpackWhole(view: TensorView, words: ArrayLike<number>): UnpackedTensor {
+  const values = new Float32Array(elementsOf(view));
+  forEachElement(view, (index, position) => (values[index] = words[position]!));
+  return { values, states: new Uint8Array(values.length) };
 }
 
 function unpackF32(view: TensorView, words: Uint32Array): UnpackedTensor {
@@ -136,7 +158,7 @@ function unpackF16(view: TensorView, patterns: Uint16Array): UnpackedTensor {
 /** Bytes for the buffer of an output before a run: every element is "never written". */
 export function poisonTensor(view: TensorView, byteLength: number): ArrayBuffer {
   const buffer = new ArrayBuffer(byteLength);
-  if (view.format === 'f32') new Uint32Array(buffer).fill(unwrittenF32);
+  if (view.format !== 'f16') new Uint32Array(buffer).fill(unwrittenF32);
   else new Uint16Array(buffer).fill(unwrittenF16);
   return buffer;
 }

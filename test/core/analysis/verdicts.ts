@@ -1,4 +1,4 @@
-import { unpackTensor } from '../../../src/core/kernel/tensor.js';
+import { floatFormat, unpackTensor } from '../../../src/core/kernel/tensor.js';
 import { judgeTensor } from '../../../src/core/numerics/compare.js';
 import type { PlannedKernel } from './planned.js';
 
@@ -22,7 +22,7 @@ export function verdictsOn(
     const verdict = judgeTensor({
       spec: computation.tensors.find(({ name }) => name === content.tensor)!,
       direction: computation.direction,
-      format: content.view.format,
+      format: floatFormat(content.view),
       reference: reference[content.tensor]!,
       baseline: baseline[content.tensor]!,
       ...unpackTensor(content.view, buffers[index]!.bytes),

@@ -50,6 +50,15 @@ describe('packing a tensor', () => {
     const packed = new Uint16Array(packTensor(view, Float32Array.from([1, -2, 65504]), 8));
     expect([...packed]).toEqual([0x3c00, 0xc000, 0x7bff, 0]);
   });
+
+  it('writes whole numbers as i32 and u32, in the order of the layout', () => {
+    const table = viewOf({ dims: [2, 2], dimNames: ['batch', 'pages'], strides: [1, 2] });
+    const numbers = Float32Array.from([3, -1, 16777216, 2147480000]);
+    const signed = new Int32Array(packTensor({ ...table, format: 'i32' }, numbers, 16));
+    expect([...signed]).toEqual([3, 16777216, -1, Math.fround(2147480000)]);
+    const unsigned = new Uint32Array(packTensor({ ...table, strides: [2, 1], format: 'u32' }, numbers, 16));
+    expect([...unsigned]).toEqual([3, 0xffffffff, 16777216, Math.fround(2147480000)]);
+  });
 });
 
 describe('unpacking a tensor', () => {
@@ -67,6 +76,14 @@ describe('unpacking a tensor', () => {
   it.each(layouts)('gives back what was packed: %s', (_, view, byteLength) => {
     const { values, states } = unpackTensor(view, packTensor(view, ramp(24), byteLength));
     expect([...values]).toEqual([...ramp(24)]);
+    expect([...states]).toEqual(Array.from({ length: 24 }, () => 0));
+  });
+
+  it.each(['i32', 'u32'] as const)('gives whole numbers back as floats, each of them finite: %s', (format) => {
+    const view = viewOf({ ...permuted, format });
+    const numbers = ramp(24).map((value) => 0x7fc00000 + 128 * value);
+    const { values, states } = unpackTensor(view, packTensor(view, numbers, 96));
+    expect([...values]).toEqual([...numbers]);
     expect([...states]).toEqual(Array.from({ length: 24 }, () => 0));
   });
 

@@ -4,7 +4,7 @@ import type { Options, Shape } from '../../../src/core/attention/mechanism.js';
 import type { Kernel, Plan } from '../../../src/core/kernel/model.js';
 import { planKernel } from '../../../src/core/kernel/plan.js';
 import { readKernel } from '../../../src/core/kernel/read.js';
-import { packTensor, poisonTensor, unpackTensor } from '../../../src/core/kernel/tensor.js';
+import { floatFormat, packTensor, poisonTensor, unpackTensor } from '../../../src/core/kernel/tensor.js';
 import { judgeTensor } from '../../../src/core/numerics/compare.js';
 import { roundTo } from '../../../src/core/numerics/ulp.js';
 import type { TensorVerdict } from '../../../src/core/numerics/verdict.js';
@@ -125,7 +125,7 @@ export function initialBuffers(kernel: Kernel, plan: Plan, seed = 1): ArrayBuffe
     if (content.kind === 'uniform') return content.bytes.slice().buffer;
     if (content.kind === 'scratch') return new Uint32Array(byteLength / 4).fill(0x7fc00000).buffer;
     if (content.role === 'output') return poisonTensor(content.view, byteLength);
-    const values = inputs[content.tensor]!.map((value) => roundTo(content.view.format, value));
+    const values = inputs[content.tensor]!.map((value) => roundTo(floatFormat(content.view), value));
     return packTensor(content.view, values, byteLength);
   });
 }
@@ -186,7 +186,7 @@ export function verdicts({ kernel, plan }: { kernel: Kernel; plan: Plan }, { buf
     return judgeTensor({
       spec,
       direction: computation.direction,
-      format: content.view.format,
+      format: floatFormat(content.view),
       reference: reference[content.tensor]!,
       baseline: baseline[content.tensor]!,
       values,
