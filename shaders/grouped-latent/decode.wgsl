@@ -2,6 +2,7 @@
 mechanism: grouped-latent-attention
 direction: decode
 shape: { batch: 1, heads: 16, headsKv: 2, seqlen: 1, seqlenK: 2048, latentDim: 256, ropeDim: 64 }
+limits: { latentDim: 512, ropeDim: 128 }
 scratch:
   part_o: f32[batch, heads, seqlen, ceil(seqlenK / SPLIT), latentDim]
   part_lse: f32[batch, heads, seqlen, ceil(seqlenK / SPLIT)]

@@ -2,6 +2,7 @@ import { completeOptions, completeShape } from '../attention/catalogue.js';
 import type { GridCase, Mechanism, Options, OptionSpec, OptionValue, Shape } from '../attention/mechanism.js';
 import { entryOf } from './yamlTree.js';
 import type { FrontMatter } from './frontMatter.js';
+import { impossibleCase } from './limits.js';
 import type { KernelCase } from './model.js';
 import type { Report } from './report.js';
 import { readPartialCase, type Setting } from './setting.js';
@@ -47,7 +48,7 @@ export function readCases(
     if (report.diagnostics.length > before) continue;
     const shape = completeShape(mechanism, { ...setting.declaredShape, ...partial.shape });
     const options = completeOptions(mechanism, shape, { ...setting.declaredOptions, ...partial.options });
-    const problem = mechanism.validate(shape, options);
+    const problem = impossibleCase(mechanism, shape, options, setting.limits);
     if (problem !== null) {
       report.error('invalid-shape', item.span, problem, 'Change this case so that it holds.');
       continue;
@@ -67,7 +68,10 @@ function follows(mechanism: Mechanism, name: string): boolean {
   return mechanism.dimensions.some((dimension) => dimension.name === name && typeof dimension.fallback === 'string');
 }
 
-/** A case of the grid with the untaken dimensions and options as the file has them; null where it would vary those. */
+/**
+ * A case of the grid with the untaken dimensions and options as the file has them; null where it would vary those or is over
+ * the file's limits.
+ */
 function gridCase(
   entry: GridCase,
   mechanism: Mechanism,
@@ -95,7 +99,7 @@ function gridCase(
     if (takesOption(spec, takes) || !Object.hasOwn(entry.options, spec.name)) return false;
     return !same(entry.options[spec.name], kept[spec.name]);
   });
-  if (strays || mechanism.validate(shape, options) !== null) return null;
+  if (strays || impossibleCase(mechanism, shape, options, setting.limits) !== null) return null;
   return { name: entry.name, shape, options };
 }
 

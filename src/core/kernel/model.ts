@@ -66,6 +66,8 @@ export interface Kernel {
   /** The complete shape and options to run and benchmark. */
   readonly shape: Shape;
   readonly options: Options;
+  /** The largest sizes the kernel takes, by dimension: a larger shape is an error, a larger case of the grid is left out. */
+  readonly limits: Shape;
   readonly cases: readonly KernelCase[];
   readonly passes: readonly Pass[];
   readonly scratch: readonly ScratchSpec[];

@@ -8,6 +8,7 @@ import { resolveConstants } from './constants.js';
 import { resolveDefines } from './defines.js';
 import { evaluateText } from './expression.js';
 import { findPlace } from './frontMatter.js';
+import { impossibleCase } from './limits.js';
 import type { Kernel, Pass, Plan, PlannedPass, PlanResult } from './model.js';
 import { readKernelFor } from './read.js';
 import { Report } from './report.js';
@@ -43,7 +44,7 @@ export function planKernel(kernel: Kernel, shape: Shape, options: Options): Plan
   if (!mechanism) return { ok: false, diagnostics: errors };
   const fullShape = completeShape(mechanism, shape);
   const fullOptions = completeOptions(mechanism, fullShape, options);
-  const problem = mechanism.validate(fullShape, fullOptions);
+  const problem = impossibleCase(mechanism, fullShape, fullOptions, kernel.limits);
   if (problem !== null) {
     const span = findPlace(kernel.source, ['shape']) ?? kernel.frontMatterSpan;
     report.error('invalid-shape', span, problem, 'Choose another shape or other options.');

@@ -91,6 +91,7 @@ class KernelReader {
       computation: setting.computation,
       shape: setting.shape,
       options: setting.options,
+      limits: setting.limits,
       cases,
       passes,
       scratch,

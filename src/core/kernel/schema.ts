@@ -118,6 +118,14 @@ export const frontMatterFields: readonly FieldSchema[] = [
     value: map('option', { kind: 'optionValue' }),
   },
   {
+    key: 'limits',
+    required: false,
+    description: 'The largest sizes the kernel takes, by dimension, such as a width that has to fit its registers.',
+    fallback: 'none',
+    examples: ['{ headDim: 128 }'],
+    value: map('dimension', { kind: 'number' }),
+  },
+  {
     key: 'cases',
     required: false,
     description:

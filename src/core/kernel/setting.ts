@@ -10,6 +10,7 @@ import type {
 } from '../attention/mechanism.js';
 import type { Span } from '../diagnostic.js';
 import { keySpan, sectionOf, type FrontMatter } from './frontMatter.js';
+import { impossibleCase } from './limits.js';
 import { suggestName } from './nearest.js';
 import type { Report } from './report.js';
 import { entryOf, type YamlEntry, type YamlMap, type YamlNode } from './yamlTree.js';
@@ -27,6 +28,8 @@ export interface Setting {
   /** What the file itself says, the rest left open. */
   readonly declaredShape: Shape;
   readonly declaredOptions: Options;
+  /** The largest sizes the kernel takes, by dimension. */
+  readonly limits: Shape;
 }
 
 /** Sizes and options given side by side, each known to the mechanism and of the right kind. */
@@ -35,7 +38,7 @@ interface PartialCase {
   readonly options: Options;
 }
 
-/** Reads mechanism, direction, shape and options. */
+/** Reads mechanism, direction, shape, options and limits. */
 export function readSetting(frontMatter: FrontMatter, report: Report): Setting {
   const mechanism = readMechanism(frontMatter, report);
   if (!mechanism) {
@@ -46,14 +49,16 @@ export function readSetting(frontMatter: FrontMatter, report: Report): Setting {
       options: {},
       declaredShape: {},
       declaredOptions: {},
+      limits: {},
     };
   }
   const computation = readComputation(frontMatter, mechanism, report);
   const declaredShape = readSizes(sectionOf(frontMatter, 'shape'), mechanism, report);
   const declaredOptions = readOptions(sectionOf(frontMatter, 'options'), mechanism, report);
+  const limits = readSizes(sectionOf(frontMatter, 'limits'), mechanism, report);
   const shape = completeShape(mechanism, declaredShape);
   const options = completeOptions(mechanism, shape, declaredOptions);
-  const problem = mechanism.validate(shape, options);
+  const problem = impossibleCase(mechanism, shape, options, limits);
   if (problem !== null) {
     const key = entryOf(frontMatter.root, 'shape')
       ? 'shape'
@@ -62,7 +67,7 @@ export function readSetting(frontMatter: FrontMatter, report: Report): Setting {
         : 'mechanism';
     report.error('invalid-shape', keySpan(frontMatter, key), problem, 'Change "shape" or "options" so that it holds.');
   }
-  return { mechanism, computation, shape, options, declaredShape, declaredOptions };
+  return { mechanism, computation, shape, options, declaredShape, declaredOptions, limits };
 }
 
 function readMechanism(frontMatter: FrontMatter, report: Report): Mechanism | null {

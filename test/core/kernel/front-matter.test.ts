@@ -189,6 +189,27 @@ const mistakes: readonly Mistake[] = [
     remedy: /Change "shape"/,
   },
   {
+    what: 'a shape over its own limits',
+    edits: [add('limits: { heads: 3 }')],
+    code: 'invalid-shape',
+    covers: 'shape',
+    remedy: /Change "shape"/,
+  },
+  {
+    what: 'a case over the limits',
+    edits: [add('limits: { heads: 4 }\ncases: [{ heads: 5 }]')],
+    code: 'invalid-shape',
+    covers: '{ heads: 5 }',
+    remedy: /Change this case/,
+  },
+  {
+    what: 'a limit for what is no dimension',
+    edits: [add('limits: { width: 3 }')],
+    code: 'unknown-dimension',
+    covers: 'width',
+    remedy: /heads/,
+  },
+  {
     what: 'an unknown name in a case',
     edits: [add('cases: [{ seqlen: 3, colour: 1 }]')],
     code: 'unknown-dimension',

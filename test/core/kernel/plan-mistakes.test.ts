@@ -109,4 +109,17 @@ describe('a mistake that shows at a shape', () => {
     const result = planKernel(kernel, { ...kernel.shape, headsKv: 3 }, kernel.options);
     expect(result.ok ? [] : result.diagnostics.map(({ code }) => code)).toEqual(['invalid-shape']);
   });
+
+  it('stops at a shape over the limits of the kernel, says by how much, and leaves such cases of the grid out', () => {
+    const free = readKernel(kernelWith(), 'test')!;
+    const kernel = readKernel(kernelWith(add('limits: { seqlen: 128 }')), 'test')!;
+    const result = planKernel(kernel, { ...kernel.shape, seqlen: 129 }, kernel.options);
+    expect(result.ok ? [] : result.diagnostics.map(({ message }) => message)).toEqual([
+      'seqlen is 129, and this kernel takes 128 at most.',
+    ]);
+    expect(planKernel(kernel, { ...kernel.shape, seqlen: 128 }, kernel.options).ok).toBe(true);
+    const within = free.cases.filter(({ shape }) => shape.seqlen! <= 128);
+    expect(within.length).toBeLessThan(free.cases.length);
+    expect(kernel.cases).toEqual(within);
+  });
 });
