@@ -51,6 +51,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'state-space/decode-f16.wgsl', title: 'Mamba-2 state space duality, decode in f16' },
   { path: 's4/chunked.wgsl', title: 'S4D, chunked' },
   { path: 's4/decode.wgsl', title: 'S4D, decode' },
+  { path: 's4/decode-f16.wgsl', title: 'S4D, decode with parameters in f16' },
   { path: 'rotary-embedding/rotate.wgsl', title: 'Rotary position embedding' },
   { path: 'rotary-embedding/rotate-back.wgsl', title: 'Rotary position embedding, backward' },
   { path: 'newton-schulz/newton-schulz.wgsl', title: 'Newton–Schulz iteration' },

@@ -25,7 +25,7 @@ import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
 import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
 import { rotate, rotateBack } from './broken/rotary-embedding.js';
-import { s4Chunked, s4Decode } from './broken/s4.js';
+import { s4Chunked, s4Decode, s4DecodeF16 } from './broken/s4.js';
 import { flash, naive, softmaxBackward } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 import { atlasOmega } from './broken/atlas.js';
@@ -89,6 +89,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('cosformer/decode-f16.wgsl', cosformerDecodeF16),
   ...inFile('s4/chunked.wgsl', s4Chunked),
   ...inFile('s4/decode.wgsl', s4Decode),
+  ...inFile('s4/decode-f16.wgsl', s4DecodeF16),
   ...inFile('titans/chunked.wgsl', titansChunked),
   ...inFile('titans/decode.wgsl', titansDecode),
   ...inFile('atlas/omega.wgsl', atlasOmega),

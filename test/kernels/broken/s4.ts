@@ -53,6 +53,38 @@ export const s4Chunked: readonly Mistake[] = [
   },
 ];
 
+/** Mistakes in s4/decode-f16.wgsl. */
+export const s4DecodeF16: readonly Mistake[] = [
+  {
+    name: 'real and imaginary part of the input change places',
+    find: 'b[k] = unpack2x16float(Bbar[channel * params.state_dim + n]);',
+    replace: 'b[k] = unpack2x16float(Bbar[channel * params.state_dim + n]).yx;',
+    caughtBy: 'a single channel',
+    why: 'The real part is in the low half of the word.',
+  },
+  {
+    name: 'C is read as fractions of 32767',
+    find: 'unpack2x16float(C[',
+    replace: 'unpack2x16snorm(C[',
+    caughtBy: 'a single channel',
+    why: 'The words hold halves.',
+  },
+  {
+    name: 'two modes share a word of C',
+    find: 'C[channel * params.state_dim + n]',
+    replace: 'C[(channel * params.state_dim + n) / 2u]',
+    caughtBy: 'a single channel',
+    why: 'A complex number is a whole word.',
+  },
+  {
+    name: 'all sequences start from the state of the first',
+    find: 'state[k] = s0[batch_channel * params.state_dim + n];',
+    replace: 'state[k] = s0[channel * params.state_dim + n];',
+    caughtBy: 'several batches',
+    why: 'Parameters are shared by a batch, states are not.',
+  },
+];
+
 /** Mistakes in s4/decode.wgsl. */
 export const s4Decode: readonly Mistake[] = [
   {
