@@ -1,4 +1,5 @@
 import type { Mechanism, OptionSpec, OptionValue, Shape } from '../core/attention/mechanism.js';
+import { fallbackSize, followsLeader, leaderOf } from '../core/attention/sizes.js';
 import type { CaseOverride } from '../lab/contract.js';
 import type { Translate } from './translate.js';
 
@@ -74,9 +75,13 @@ export function resolveDimension(
   const fileValue = fileShape[name] ?? 1;
   const chosen = override?.shape[name];
   if (chosen !== undefined) return { value: chosen, follows: null };
-  const fallback = mechanism.dimensions.find((dimension) => dimension.name === name)?.fallback;
-  if (typeof fallback !== 'string' || fileShape[fallback] !== fileValue) return { value: fileValue, follows: null };
-  return { value: resolveDimension(fallback, mechanism, fileShape, override).value, follows: fallback };
+  const dimension = mechanism.dimensions.find((other) => other.name === name);
+  const leader = dimension === undefined ? null : leaderOf(dimension);
+  if (dimension === undefined || leader === null || !followsLeader(dimension, fileShape)) {
+    return { value: fileValue, follows: null };
+  }
+  const { value } = resolveDimension(leader, mechanism, fileShape, override);
+  return { value: fallbackSize(dimension, value), follows: leader };
 }
 
 function formatValue(value: OptionValue): string {

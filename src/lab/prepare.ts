@@ -1,5 +1,6 @@
 import { completeOptions, completeShape } from '../core/attention/catalogue.js';
 import type { Computation, Mechanism, OptionValue } from '../core/attention/mechanism.js';
+import { followsLeader } from '../core/attention/sizes.js';
 import type { Kernel, KernelCase, Plan } from '../core/kernel/model.js';
 import { planKernel } from '../core/kernel/plan.js';
 import { readKernel } from '../core/kernel/read.js';
@@ -33,7 +34,7 @@ export function readyKernel({ name, text }: KernelSource): ReadyKernel {
 
 /**
  * The case a job is about: the file's own shape and options, with those of an override in their place. A dimension
- * that equals the one it follows in the file (headsKv and heads, say) follows it in the override too, and an option
+ * that follows another one in the file (headsKv and heads, say) follows it in the override too, and an option
  * that is what its shape makes it (a scale of headDim^-1/2) does likewise.
  */
 export function chosenCase({ kernel, mechanism }: ReadyKernel, override: CaseOverride | null): KernelCase {
@@ -41,9 +42,8 @@ export function chosenCase({ kernel, mechanism }: ReadyKernel, override: CaseOve
   const stranger = strangerIn(mechanism, override);
   if (stranger) throw wrongCase(stranger.message, stranger.remedy);
   const kept: Record<string, number> = {};
-  for (const { name, fallback } of mechanism.dimensions) {
-    const follows = typeof fallback === 'string' && kernel.shape[name] === kernel.shape[fallback];
-    if (!follows) kept[name] = kernel.shape[name]!;
+  for (const dimension of mechanism.dimensions) {
+    if (!followsLeader(dimension, kernel.shape)) kept[dimension.name] = kernel.shape[dimension.name]!;
   }
   const shape = completeShape(mechanism, { ...kept, ...override.shape });
   const usual = completeOptions(mechanism, kernel.shape, {});

@@ -1,5 +1,6 @@
 import { completeOptions, completeShape } from '../core/attention/catalogue.js';
 import type { Mechanism, Shape } from '../core/attention/mechanism.js';
+import { followsLeader } from '../core/attention/sizes.js';
 import type { KernelCase } from '../core/kernel/model.js';
 import type { ReadyKernel } from './prepare.js';
 
@@ -37,11 +38,11 @@ export function smallEnough(
   return { name: 'own shape, made smaller', shape, options: given.options };
 }
 
-/** A shape without the sizes that equal those they follow: they go on doing so when the others change. */
+/** A shape without the sizes that follow from others: they go on doing so when the others change. */
 function leaders({ dimensions }: Mechanism, shape: Shape): Shape {
   const follows = (name: string): boolean => {
-    const fallback = dimensions.find((dimension) => dimension.name === name)?.fallback;
-    return typeof fallback === 'string' && shape[name] === shape[fallback];
+    const spec = dimensions.find((dimension) => dimension.name === name);
+    return spec !== undefined && followsLeader(spec, shape);
   };
   return Object.fromEntries(Object.entries(shape).filter(([name]) => !follows(name)));
 }

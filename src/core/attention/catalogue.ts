@@ -15,7 +15,7 @@ import { performerAttention } from './performer-attention.js';
 import { polynomialFeatures } from './polynomial-features.js';
 import { retention } from './retention.js';
 import { rotaryEmbedding } from './rotary-embedding.js';
-import { elementCount, tensorDims } from './sizes.js';
+import { elementCount, fallbackSize, leaderOf, tensorDims } from './sizes.js';
 import { s4 } from './s4.js';
 import { softmaxAttention } from './softmax-attention.js';
 import { stateSpaceDuality } from './state-space-duality.js';
@@ -64,8 +64,8 @@ export function completeShape(mechanism: Mechanism, given: Shape): Shape {
   const sizeOf = (name: string): number => {
     const dimension = mechanism.dimensions.find((candidate) => candidate.name === name);
     if (dimension === undefined) throw new Error(`Bug in Tilescope: a fallback names ${name}, which is no dimension.`);
-    const { fallback } = dimension;
-    return given[name] ?? (typeof fallback === 'number' ? fallback : sizeOf(fallback));
+    const leader = leaderOf(dimension);
+    return given[name] ?? fallbackSize(dimension, leader === null ? 0 : sizeOf(leader));
   };
   for (const { name } of mechanism.dimensions) shape[name] = sizeOf(name);
   return shape;

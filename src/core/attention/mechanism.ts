@@ -13,10 +13,22 @@ export type Direction = 'forward' | 'backward' | 'decode';
 /** The number format a reference calculates in: `f64` is the truth, `f32` the naive baseline beside it. */
 export type Precision = 'f64' | 'f32';
 
-/** A dimension of a mechanism. `fallback` is a size, or the name of the dimension it equals when not given. */
+/** A size that follows from that of another dimension: a table with an entry for each distance of two tokens, say. */
+export interface DerivedSize {
+  /** The other dimension. */
+  readonly from: string;
+  readonly size: (from: number) => number;
+  /** The same for people: `2 · seqlen - 1`. */
+  readonly text: string;
+}
+
+/**
+ * A dimension of a mechanism. `fallback` is what it has when not given: a size, that of the dimension it names, or one
+ * derived from it.
+ */
 export interface DimensionSpec {
   readonly name: string;
-  readonly fallback: number | string;
+  readonly fallback: number | string | DerivedSize;
   readonly description: string;
 }
 

@@ -1,4 +1,4 @@
-import type { Options, Shape } from './mechanism.js';
+import type { DimensionSpec, Options, Shape } from './mechanism.js';
 
 /** The sizes of a complete shape by name; those a mechanism does not have equal what they fall back to. */
 export interface Sizes {
@@ -26,6 +26,25 @@ export function sizesOf(shape: Shape): Sizes {
     headDim,
     headDimV: shape.headDimV ?? headDim,
   };
+}
+
+/** The dimension that another one follows when it is not given, or null for one that has a size of its own. */
+export function leaderOf({ fallback }: DimensionSpec): string | null {
+  if (typeof fallback === 'number') return null;
+  return typeof fallback === 'string' ? fallback : fallback.from;
+}
+
+/** The size of a dimension that is not given, once the one that it follows has the size `leader`. */
+export function fallbackSize({ fallback }: DimensionSpec, leader: number): number {
+  if (typeof fallback === 'number') return fallback;
+  return typeof fallback === 'string' ? leader : fallback.size(leader);
+}
+
+/** Whether a dimension has just the size in a complete shape that the dimension it follows gives it. */
+export function followsLeader(dimension: DimensionSpec, shape: Shape): boolean {
+  const leader = leaderOf(dimension);
+  const size = leader === null ? undefined : shape[leader];
+  return size !== undefined && shape[dimension.name] === fallbackSize(dimension, size);
 }
 
 /** The sizes of a tensor whose dimensions have these names. */

@@ -1,5 +1,6 @@
 import { completeOptions, completeShape } from '../attention/catalogue.js';
 import type { GridCase, Mechanism, Options, OptionSpec, OptionValue, Shape } from '../attention/mechanism.js';
+import { leaderOf } from '../attention/sizes.js';
 import { entryOf } from './yamlTree.js';
 import type { FrontMatter } from './frontMatter.js';
 import { impossibleCase } from './limits.js';
@@ -65,7 +66,7 @@ export function readCases(
 }
 
 function follows(mechanism: Mechanism, name: string): boolean {
-  return mechanism.dimensions.some((dimension) => dimension.name === name && typeof dimension.fallback === 'string');
+  return mechanism.dimensions.some((dimension) => dimension.name === name && leaderOf(dimension) !== null);
 }
 
 /**

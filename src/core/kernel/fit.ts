@@ -1,5 +1,6 @@
 import { completeOptions, completeShape } from '../attention/catalogue.js';
 import type { Mechanism, Options, OptionValue, Shape } from '../attention/mechanism.js';
+import { followsLeader } from '../attention/sizes.js';
 import { optionScalars } from './cases.js';
 import type { Kernel } from './model.js';
 
@@ -10,9 +11,9 @@ export function takesCase(kernel: Kernel, mechanism: Mechanism, shape: Shape, op
 
 function takesShape({ shape, takes }: Kernel, mechanism: Mechanism, wanted: Shape): boolean {
   const fixed: Record<string, number> = {};
-  for (const { name, fallback } of mechanism.dimensions) {
-    const follows = typeof fallback === 'string' && shape[name] === shape[fallback];
-    const value = takes.has(name) ? wanted[name] : follows ? undefined : shape[name];
+  for (const dimension of mechanism.dimensions) {
+    const { name } = dimension;
+    const value = takes.has(name) ? wanted[name] : followsLeader(dimension, shape) ? undefined : shape[name];
     if (value !== undefined) fixed[name] = value;
   }
   const possible = completeShape(mechanism, fixed);

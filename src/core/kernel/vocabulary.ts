@@ -110,7 +110,7 @@ export class Vocabulary {
 
   private dimension(spec: DimensionSpec): KnownName {
     const value = this.kernel.shape[spec.name];
-    const fallback = typeof spec.fallback === 'number' ? String(spec.fallback) : `as ${spec.fallback}`;
+    const fallback = fallbackText(spec);
     return {
       label: spec.name,
       kind: 'dimension',
@@ -173,6 +173,12 @@ export class Vocabulary {
 
 function plain(label: string, kind: NameKind, detail: string): KnownName {
   return { label, kind, detail, documentation: `**${label}**: ${detail}` };
+}
+
+/** What a dimension is when it is not given, in words. */
+function fallbackText({ fallback }: DimensionSpec): string {
+  if (typeof fallback === 'number') return String(fallback);
+  return typeof fallback === 'string' ? `as ${fallback}` : fallback.text;
 }
 
 function optionText(value: OptionValue | undefined): string {
