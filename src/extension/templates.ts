@@ -46,6 +46,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'mla/decode.wgsl', title: 'Multi-head latent attention (MLA), decode' },
   { path: 'grouped-latent/decode.wgsl', title: 'Grouped Latent Attention, decode' },
   { path: 'transnormer/diag-attention.wgsl', title: 'DiagAttention of TransNormer' },
+  { path: 'gated-unit/forward.wgsl', title: 'Gated attention unit (GAU)' },
   { path: 'state-space/chunked.wgsl', title: 'Mamba-2 state space duality, chunked' },
   { path: 'state-space/decode.wgsl', title: 'Mamba-2 state space duality, decode' },
   { path: 'state-space/decode-f16.wgsl', title: 'Mamba-2 state space duality, decode in f16' },

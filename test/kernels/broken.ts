@@ -16,6 +16,7 @@ import {
   lightningDecode,
   lightningDecodeF16,
 } from './broken/lightning.js';
+import { gatedUnit } from './broken/gated-unit.js';
 import { groupedLatentDecode, latentDecode, latentPrefill } from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
@@ -101,4 +102,5 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('mla/prefill.wgsl', latentPrefill),
   ...inFile('mla/decode.wgsl', latentDecode),
   ...inFile('grouped-latent/decode.wgsl', groupedLatentDecode),
+  ...inFile('gated-unit/forward.wgsl', gatedUnit),
 ];

@@ -2,6 +2,7 @@ import { atlas } from './atlas.js';
 import { cosformerAttention } from './cosformer-attention.js';
 import { deltaRule, gatedDeltaRule } from './delta-rule.js';
 import { diagAttention } from './diag-attention.js';
+import { gatedAttentionUnit } from './gated-attention-unit.js';
 import { gatedLinearAttention } from './gated-linear-attention.js';
 import { groupedLatentAttention } from './grouped-latent-attention.js';
 import { lightningAttention } from './lightning-attention.js';
@@ -46,6 +47,7 @@ export const mechanisms: readonly Mechanism[] = [
   titansMlp,
   multiHeadLatentAttention,
   groupedLatentAttention,
+  gatedAttentionUnit,
 ];
 
 /** The mechanism of an id, or null where there is none. */

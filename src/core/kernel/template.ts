@@ -1,6 +1,7 @@
 import { cosformerAttentionTemplate } from './templates/cosformer-attention.js';
 import { deltaRuleTemplate } from './templates/delta-rule.js';
 import { diagAttentionTemplate } from './templates/diag-attention.js';
+import { gatedAttentionUnitTemplate } from './templates/gated-attention-unit.js';
 import { gatedDeltaRuleTemplate } from './templates/gated-delta-rule.js';
 import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention.js';
 import { groupedLatentAttentionTemplate, multiHeadLatentAttentionTemplate } from './templates/latent-attention.js';
@@ -43,6 +44,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['titans-mlp', titansMlpTemplate],
   ['multi-head-latent-attention', multiHeadLatentAttentionTemplate],
   ['grouped-latent-attention', groupedLatentAttentionTemplate],
+  ['gated-attention-unit', gatedAttentionUnitTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

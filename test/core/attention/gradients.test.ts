@@ -20,6 +20,13 @@ const cases: readonly Case[] = [
   },
   { name: 'softmax, empty rows', id: 'softmax-attention', shape: { ...small, seqlenK: 4 }, options: { scale: 0.8 } },
   { name: 'softmax in blocks', id: 'diag-attention', shape: small, options: { block: 3, causal: false } },
+  { name: 'gated unit', id: 'gated-attention-unit', shape: { ...small, batch: 2 }, options: { scale: 0.5 } },
+  {
+    name: 'gated unit, not causal, a longer table',
+    id: 'gated-attention-unit',
+    shape: { ...small, biasDim: 21 },
+    options: { causal: false },
+  },
   {
     name: 'linear, elu1 normalised with states',
     id: 'linear-attention',

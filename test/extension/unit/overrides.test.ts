@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { completeShape, mechanisms } from '../../../src/core/attention/catalogue.js';
+import { completeShape, findMechanism, mechanisms } from '../../../src/core/attention/catalogue.js';
 import { formatOverride, parseOverride, remember, resolveDimension } from '../../../src/extension/overrides.js';
 import type { CaseOverride } from '../../../src/lab/contract.js';
 import { english } from './english.js';
@@ -55,6 +55,15 @@ describe('recent overrides', () => {
 
 describe('a dimension under an override', () => {
   const fileShape = completeShape(softmax, { heads: 8, seqlen: 64 });
+
+  it('follows from the dimension it is derived from', () => {
+    const unit = findMechanism('gated-attention-unit')!;
+    const shape = completeShape(unit, { seqlen: 40 });
+    expect(resolveDimension('biasDim', unit, shape, null)).toEqual({ value: 79, follows: 'seqlen' });
+    const longer = { shape: { seqlen: 100 }, options: {} };
+    expect(resolveDimension('biasDim', unit, shape, longer)).toEqual({ value: 199, follows: 'seqlen' });
+    expect(resolveDimension('biasDim', unit, { ...shape, biasDim: 255 }, longer).value).toBe(255);
+  });
 
   it('follows the dimension it falls back to', () => {
     const override = { shape: { seqlen: 100 }, options: {} };
