@@ -1,11 +1,12 @@
 import type { AnalysisContext } from './context.js';
 import { linearIndex } from './coverage-build.js';
-import { pairSizes } from './pair-sizes.js';
+import { pairSizes, partsOf } from './pair-sizes.js';
 import { AccessCollector, bufferPlaces, tensorName } from './schedule-access.js';
 import { mergeSteps } from './schedule-merge.js';
 import { scheduleSentence } from './schedule-sentence.js';
 import { workgroupSteps } from './schedule-steps.js';
 import type { Schedule, ScheduleSite, ScheduleStep, ScheduleTensor } from './schedule.js';
+import { partsOfTensors } from './tensor-parts.js';
 import { planeShape, viewOf } from './tensor-places.js';
 
 /** Steps of all workgroups together, and least and most of one: a report must stay small enough to send and to keep. */
@@ -54,7 +55,9 @@ function numberSites(context: AnalysisContext, pass: number, sites: ScheduleSite
   });
 }
 
-function scheduleTensors({ plan }: AnalysisContext): readonly ScheduleTensor[] {
+function scheduleTensors({ plan, mechanism, computation }: AnalysisContext): readonly ScheduleTensor[] {
+  const own = partsOf(mechanism, computation);
+  const parts = own && partsOfTensors(own, computation.tensors);
   const tensors = new Map<string, ScheduleTensor>();
   plan.buffers.forEach((buffer, index) => {
     const view = viewOf(buffer);
@@ -63,7 +66,7 @@ function scheduleTensors({ plan }: AnalysisContext): readonly ScheduleTensor[] {
     const { rows, columns } = planeShape(view.dimNames, view.dims);
     const dims = view.dims.map((size, axis) => ({ name: view.dimNames[axis]!, size }));
     const role = buffer.content.kind === 'tensor' ? buffer.content.role : 'scratch';
-    tensors.set(name, { name, role, dims, rows, columns });
+    tensors.set(name, { name, role, parts: parts?.get(name) ?? [], dims, rows, columns });
   });
   return [...tensors.values()];
 }

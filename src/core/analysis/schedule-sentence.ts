@@ -1,5 +1,6 @@
 import type { AnalysisContext } from './context.js';
 import { partsOf } from './pair-sizes.js';
+import { keySplits } from './schedule-splits.js';
 import type { Rect, ScheduleStep } from './schedule.js';
 
 /** The tiling of the traced workgroups of one pass. */
@@ -112,16 +113,39 @@ function describe({
   return `Each workgroup of "${entry}" sums ${keyCount(summed)} into a state${pace}.`;
 }
 
+/** What is said of workgroups that share queries and divide their keys; null where none do. */
+function splitSentence(workgroups: readonly (readonly ScheduleStep[])[]): string | null {
+  const splits = keySplits(workgroups);
+  if (splits.length === 0) return null;
+  return `The keys of a query are split between workgroups, ${usual(splits.map(({ from, to }) => to - from))} each.`;
+}
+
+const touched = (workgroups: readonly (readonly ScheduleStep[])[], mode: 'read' | 'write'): ReadonlySet<string> =>
+  new Set(
+    workgroups.flatMap((steps) =>
+      steps.flatMap(({ accesses }) => accesses.flatMap((access) => (access.mode === mode ? [access.tensor] : []))),
+    ),
+  );
+
 /** What the picture shows, in the field's words, from the steps of the traced workgroups by pass. */
 export function scheduleSentence(
   { simulation, mechanism, computation }: AnalysisContext,
   byPass: readonly (readonly (readonly ScheduleStep[])[])[],
 ): string {
   const parts = partsOf(mechanism, computation);
-  const sentences = byPass.flatMap((workgroups, pass) => {
+  /** What workgroups left behind that had a part of the keys. */
+  let partial: ReadonlySet<string> = new Set();
+  const sentences = byPass.flatMap((workgroups, pass): readonly string[] => {
+    if (workgroups.length === 0) return [];
     const entry = simulation.passes[pass]?.entry ?? '';
-    const keyTensor = parts?.key ?? '';
-    return workgroups.length > 0 ? (describe(tilingOf(entry, keyTensor, workgroups)) ?? []) : [];
+    const said = describe(tilingOf(entry, parts?.key ?? '', workgroups));
+    const split = splitSentence(workgroups);
+    if (split !== null) partial = touched(workgroups, 'write');
+    if (said === null) {
+      const merges = [...touched(workgroups, 'read')].some((tensor) => partial.has(tensor));
+      return merges ? [`"${entry}" puts their results together.`] : [];
+    }
+    return split === null ? [said] : [said, split];
   });
   if (sentences.length > 0) return sentences.join(' ');
   const steps = Math.max(0, ...byPass.flat().map(({ length }) => length));

@@ -8,10 +8,15 @@ export interface Rect {
   readonly column1: number;
 }
 
+/** What a tensor is in the products of queries, keys and values. */
+export type TensorPart = 'query' | 'key' | 'value' | 'output';
+
 /** A tensor as the picture draws it: planes of rows × columns, one for each index of its leading dimensions. */
 export interface ScheduleTensor {
   readonly name: string;
   readonly role: 'input' | 'output' | 'scratch';
+  /** What it is in the products, or what it is the gradient of: keys and values for a latent, nothing for a slope. */
+  readonly parts: readonly TensorPart[];
   /** All dimensions by name and size; the last two are rows and columns (a vector has one column). */
   readonly dims: readonly { readonly name: string; readonly size: number }[];
   readonly rows: number;

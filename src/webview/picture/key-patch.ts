@@ -8,6 +8,8 @@ export interface KeyPatch {
   readonly fill: string | null;
   readonly texture: Texture | null;
   readonly textureClass?: string;
+  /** What is no area: the path of its drawing, 18 × 12 pixels large. */
+  readonly path?: string;
   readonly outline: string | null;
 }
 
@@ -29,6 +31,7 @@ function patchDrawing(patch: KeyPatch): TemplateResult {
         ? nothing
         : svg`<path class=${patch.textureClass ?? 'key-strokes'} d=${texturePath(patch.texture)}></path>`
     }
+    ${patch.path === undefined ? nothing : svg`<path class="key-strokes" d=${patch.path}></path>`}
     ${
       patch.outline === null
         ? nothing

@@ -3,11 +3,22 @@ import type { Theme } from '../theme.js';
 /** The hues of the pictures. `other` is for slopes, log-sum-exps and whatever else has no hue of its own. */
 export type TensorHue = 'q' | 'k' | 'v' | 'o' | 'state' | 'scratch' | 'other' | 'score';
 
-/** The hue a tensor keeps everywhere: its own, or that of the tensor it is the gradient of; states share one. */
+/** Names that other notations have for queries, keys, values and outputs, and what holds keys and values at once. */
+const otherNames: Readonly<Record<string, TensorHue>> = { C: 'q', B: 'k', x: 'v', y: 'o', c: 'k', kv: 'k' };
+
+/**
+ * The hue a tensor keeps everywhere: that of what its name begins with (`k_pages`, `q_lat`), or of what it is the gradient
+ * of; states share one.
+ */
 export function tensorHue(name: string, role: string | null = null): TensorHue {
-  const base = name.replace(/^d(?=[qkvos]0?$)/, '');
-  if (base === 'q' || base === 'k' || base === 'v' || base === 'o') return base;
+  const base = name.replace(/^d(?=([qkvos]0?|kv)(_|$))/, '');
   if (base === 's' || base === 's0' || /state/i.test(base)) return 'state';
+  const stem = base.replace(/_.*/, '');
+  if (role !== 'scratch' || stem === base) {
+    if (stem === 'q' || stem === 'k' || stem === 'v' || stem === 'o') return stem;
+    const known = otherNames[stem];
+    if (known !== undefined) return known;
+  }
   if (/score|pair/i.test(base)) return 'score';
   return role === 'scratch' ? 'scratch' : 'other';
 }

@@ -4,6 +4,8 @@ import { pictureKey, type KeyPatch } from '../picture/key-patch.js';
 import { t } from '../strings.js';
 import type { ScheduleModel } from './schedule-model.js';
 
+const bracket = 'M1.5,4V8.5H16.5V4';
+
 /** The key of the schedule's pictures: only what occurs in them. */
 export function scheduleKey(model: ScheduleModel): TemplateResult {
   return pictureKey(t('Key'), [...tileKeys(), ...pairKeys(model)]);
@@ -17,7 +19,7 @@ function tileKeys(): readonly KeyPatch[] {
   ];
 }
 
-function pairKeys({ schedule, progress, report }: ScheduleModel): readonly KeyPatch[] {
+function pairKeys({ schedule, progress, report, splits }: ScheduleModel): readonly KeyPatch[] {
   if (!schedule.score) return [];
   const steps = schedule.workgroups.flatMap((workgroup) => workgroup.steps);
   const by = (kind: 'score' | 'state'): boolean => steps.some((step) => step.scores.some((tile) => tile.by === kind));
@@ -39,6 +41,7 @@ function pairKeys({ schedule, progress, report }: ScheduleModel): readonly KeyPa
       steps.some((step) => step.states.length > 0),
       { name: t('keys in the state'), fill: 'key-state-bar', texture: null, outline: null },
     ],
+    [splits.length > 0, { name: t('keys of a workgroup'), fill: null, texture: null, path: bracket, outline: null }],
     [
       seen.has(cellStates.wasted) || (totals?.wasted ?? 0) > 0,
       { name: t('masked, but computed'), fill: 'key-wasted', texture: 'hatch', outline: null },

@@ -1,3 +1,4 @@
+import { keySplits, type KeySplit } from '../../core/analysis/schedule-splits.js';
 import type { Schedule, TileAccess } from '../../core/analysis/schedule.js';
 import type { TraceReport } from '../../lab/contract.js';
 import { chooseLane, tileStarts, type ScheduleChoice } from './lanes.js';
@@ -12,6 +13,8 @@ export interface ScheduleModel extends ScheduleChoice {
   readonly tiles: readonly number[];
   /** For each tensor and step, the plane that was touched last. */
   readonly planes: ReadonlyMap<string, Int32Array>;
+  /** The workgroups of the pass that divide the keys of the plane's queries between them; `workgroup` is a lane's index. */
+  readonly splits: readonly KeySplit[];
   /** The longest lane of the pass. */
   readonly duration: number;
 }
@@ -30,6 +33,7 @@ export function makeModel(report: TraceReport, pass: number | null, workgroup: s
     progress: scoreProgress(schedule, coverage, choice.lanes, plane),
     tiles: tileStarts(choice.lane),
     planes,
+    splits: keySplits(choice.lanes.map((lane) => lane.schedule.steps)).filter((split) => split.plane === plane),
     duration: Math.max(...choice.lanes.map((lane) => lane.duration)),
   };
 }

@@ -1,4 +1,4 @@
-import type { Rect, Schedule, ScheduleTensor } from '../../core/analysis/schedule.js';
+import type { Rect, Schedule, ScheduleTensor, TensorPart } from '../../core/analysis/schedule.js';
 import type { Box } from '../picture/pen.js';
 
 /** A tensor's place in the picture. `turned`: its rows run from left to right, as those of K do above the scores. */
@@ -40,7 +40,7 @@ export function layoutStage(schedule: Schedule, width: number): StageLayout {
     ['right', []],
     ['shelf', []],
   ]);
-  for (const tensor of schedule.tensors) sides.get(sideOf(tensor, schedule))!.push(tensor);
+  for (const tensor of schedule.tensors) for (const side of sidesOf(tensor, schedule)) sides.get(side)!.push(tensor);
   const { score } = schedule;
   if (!score) return shelfAlone(sides.get('shelf')!, width);
   const shelf = sides.get('shelf')!;
@@ -49,21 +49,24 @@ export function layoutStage(schedule: Schedule, width: number): StageLayout {
   const estimate = Math.min(largestScore, width * 0.6) / largest;
   const widest = Math.max(
     1,
-    ...schedule.tensors.filter((item) => sideOf(item, schedule) !== 'shelf').map(({ columns }) => columns),
+    ...[...sides].flatMap(([side, tensors]) => (side === 'shelf' ? [] : tensors.map(({ columns }) => columns))),
   );
   const perColumn = Math.min(thickest, Math.max(thinnest, widest * estimate)) / widest;
   const thick = (tensor: ScheduleTensor): number => Math.max(6, tensor.columns * perColumn);
-  const total = (side: Side): number => sides.get(side)!.reduce((sum, tensor) => sum + thick(tensor) + gap, 0);
+  // Above and below each tensor there is room for its name.
+  const between = (side: Side): number => (side === 'above' || side === 'below' ? gap + label : gap);
+  const total = (side: Side): number =>
+    sides.get(side)!.reduce((sum, tensor) => sum + thick(tensor) + between(side), 0);
   const across = width - total('left') - total('right') - (shelfBeside ? shelfSide + 3 * gap : 0) - 2;
   const perToken = Math.max(40, Math.min(largestScore, across)) / largest;
   const scoreBox: Box = {
     x: 1 + total('left'),
-    y: label + total('above'),
+    y: Math.max(label, total('above')),
     width: Math.max(thinnest, score.columns * perToken),
     height: Math.max(thinnest, score.rows * perToken),
   };
   const places = besides(sides, scoreBox, thick);
-  const bottom = scoreBox.y + scoreBox.height + total('below') + (sides.get('below')!.length > 0 ? label : 0) + 2;
+  const bottom = scoreBox.y + scoreBox.height + total('below') + 2;
   const right = scoreBox.x + scoreBox.width + total('right');
   const shelved = shelfBeside ? stacked(shelf, right + 2 * gap, scoreBox.y) : flowed(shelf, bottom + gap, width);
   const all = [...places, ...shelved];
@@ -113,22 +116,15 @@ function span(box: Box, down0: number, down1: number, across0: number, across1: 
   };
 }
 
-function sideOf(tensor: ScheduleTensor, schedule: Schedule): Side {
-  const { score } = schedule;
-  if (!score) return 'shelf';
-  switch (tensor.name.replace(/^d(?=[qkvo]$)/, '')) {
-    case 'q':
-      return 'left';
-    case 'k':
-      return 'above';
-    case 'v':
-      return 'below';
-    case 'o':
-      return 'right';
-    default:
-      // A number or two for each query (log-sum-exp, row maxima) belongs beside the outputs.
-      return tensor.rows === score.rows && tensor.rows > 1 && tensor.columns <= 2 ? 'right' : 'shelf';
-  }
+const sideOfPart: Readonly<Record<TensorPart, Side>> = { query: 'left', key: 'above', value: 'below', output: 'right' };
+
+/** Where a tensor stands: a latent twice, once as keys and once as values. */
+function sidesOf(tensor: ScheduleTensor, { score }: Schedule): readonly Side[] {
+  if (!score) return ['shelf'];
+  if (tensor.parts.length > 0) return tensor.parts.map((part) => sideOfPart[part]);
+  // A number or two for each query (log-sum-exp, row maxima) belongs beside the outputs.
+  const isOfQueries = tensor.rows === score.rows && tensor.rows > 1 && tensor.columns <= 2;
+  return [isOfQueries ? 'right' : 'shelf'];
 }
 
 function besides(
@@ -145,12 +141,12 @@ function besides(
   let y = label;
   for (const tensor of sides.get('above')!) {
     places.push({ tensor, side: 'above', turned: true, box: { ...score, y, height: thick(tensor) } });
-    y += thick(tensor) + gap;
+    y += thick(tensor) + gap + label;
   }
   y = score.y + score.height + gap;
   for (const tensor of sides.get('below')!) {
     places.push({ tensor, side: 'below', turned: true, box: { ...score, y, height: thick(tensor) } });
-    y += thick(tensor) + gap;
+    y += thick(tensor) + gap + label;
   }
   x = score.x + score.width + gap;
   for (const tensor of sides.get('right')!) {

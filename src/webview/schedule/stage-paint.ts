@@ -1,3 +1,4 @@
+import type { KeySplit } from '../../core/analysis/schedule-splits.js';
 import type { Schedule, ScheduleStep, TileAccess } from '../../core/analysis/schedule.js';
 import type { Box, Pen } from '../picture/pen.js';
 import type { Palette } from './palette.js';
@@ -11,6 +12,9 @@ export interface StageMoment {
   /** End of the step on its lane's time axis. */
   readonly time: number;
   readonly progress: ScoreProgress | null;
+  /** Workgroups that divide the keys between them, and which of them is looked at. */
+  readonly splits: readonly KeySplit[];
+  readonly ownSplit: KeySplit | null;
   /** Shows what became of each pair in the end instead of what has been done. */
   readonly final: boolean;
   /** The plane of each tensor that is looked at. */
@@ -28,6 +32,20 @@ export function paintStage(pen: Pen, layout: StageLayout, moment: StageMoment, p
     paintScores(pen, layout.score, moment, palette);
     paintCurrent(pen, layout, moment, palette);
     paintStates(pen, layout.score, moment, palette);
+    paintSplits(pen, layout.score, moment, palette);
+  }
+}
+
+/** A bracket under the keys of each traced workgroup that has a part of them; that of the chosen one stands out. */
+function paintSplits(pen: Pen, score: Box, { splits, ownSplit, progress }: StageMoment, palette: Palette): void {
+  for (const split of splits) {
+    const own = split === ownSplit;
+    const colour = own ? palette.text : palette.muted;
+    const left = score.x + (split.from / progress!.keys) * score.width;
+    const right = Math.max(left + 3, score.x + (split.to / progress!.keys) * score.width);
+    const y = score.y + score.height + 3;
+    pen.fill({ x: left, y: y + 2, width: right - left, height: own ? 2 : 1 }, colour);
+    for (const x of [left, right - 1]) pen.fill({ x, y, width: 1, height: own ? 4 : 3 }, colour);
   }
 }
 

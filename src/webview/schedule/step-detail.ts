@@ -69,7 +69,7 @@ function move(model: ScheduleModel, access: TileAccess, actions: Actions): Templ
 
 /** What workgroup memory holds at the end of a step, against its size. */
 export function workgroupMemory(model: ScheduleModel, index: number): TemplateResult {
-  const { held } = model.lane.schedule.steps[index]!;
+  const held = heldTogether(model.lane.schedule.steps[index]!.held);
   const capacity = model.report.passes[model.pass]?.workgroupBytes ?? 0;
   const most = mostOf(model);
   const used = held.reduce((sum, item) => sum + item.bytes, 0);
@@ -89,6 +89,22 @@ export function workgroupMemory(model: ScheduleModel, index: number): TemplateRe
   </section>`;
 }
 
+/** The same rectangle of several planes (the heads that share what a workgroup has loaded) in one variable is one row. */
+function heldTogether(held: readonly TileHeld[]): readonly Held[] {
+  const rows = new Map<string, Held>();
+  for (const item of held) {
+    const { variable, tensor, rect, bytes } = item;
+    const key = [variable, tensor, ...(rect ? [rect.row0, rect.row1, rect.column0, rect.column1] : [])].join(' ');
+    const known = rows.get(key);
+    rows.set(key, known ? { ...known, bytes: known.bytes + bytes, planes: known.planes + 1 } : { ...item, planes: 1 });
+  }
+  return [...rows.values()];
+}
+
+interface Held extends TileHeld {
+  readonly planes: number;
+}
+
 function memoryBar(held: readonly TileHeld[], capacity: number): TemplateResult {
   let x = 0;
   return html`<svg class="memory-bar" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">
@@ -102,11 +118,15 @@ function memoryBar(held: readonly TileHeld[], capacity: number): TemplateResult 
   </svg>`;
 }
 
-function heldRow(item: TileHeld): TemplateResult {
+function heldRow(item: Held): TemplateResult {
   return html`<li class="held">
     <span class="swatch hue-${tensorHue(item.tensor)}" aria-hidden="true"></span>
     <span class="move-name code">${item.variable}</span>
-    <span class="move-place code">${item.tensor}${item.rect ? ` ${rectText(item.rect, undefined)}` : ''}</span>
+    <span class="move-place code"
+      >${item.tensor}${item.rect ? ` ${rectText(item.rect, undefined)}` : ''}${
+        item.planes > 1 ? ` · ${t('{0} heads', item.planes)}` : ''
+      }</span
+    >
     <span class="number">${bytesText(item.bytes)}</span>
   </li>`;
 }
@@ -126,7 +146,7 @@ function mostOf(model: ScheduleModel): { readonly accesses: number; readonly hel
   let held = 0;
   for (const step of model.lane.schedule.steps) {
     accesses = Math.max(accesses, step.accesses.length);
-    held = Math.max(held, step.held.length);
+    held = Math.max(held, heldTogether(step.held).length);
   }
   const most = { accesses: Math.min(12, accesses), held: Math.min(12, held) };
   counted.set(model, most);

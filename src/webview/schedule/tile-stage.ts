@@ -41,7 +41,7 @@ export class TileStage extends LitElement {
   /** Draws the picture with another pen; returns its size in CSS pixels. */
   draw(pen: Pen): { readonly width: number; readonly height: number } {
     const layout = this.layout;
-    const { lane, schedule, progress } = this.model;
+    const { lane, lanes, schedule, progress, splits } = this.model;
     paintStage(
       pen,
       layout,
@@ -50,6 +50,8 @@ export class TileStage extends LitElement {
         step: lane.schedule.steps[this.step]!,
         time: lane.ends[this.step]!,
         progress,
+        splits,
+        ownSplit: splits.find(({ workgroup }) => lanes[workgroup] === lane) ?? null,
         final: this.final,
         planes: planesAt(this.model, this.step),
         lineAccesses: this.light.accesses,

@@ -51,6 +51,7 @@ export function flashTrace(fault: 'missed' | null = null): TraceReport {
       {
         name: 'lse',
         role: 'output',
+        parts: [],
         dims: [
           { name: 'batch', size: 1 },
           { name: 'heads', size: heads },

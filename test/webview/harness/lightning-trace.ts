@@ -204,12 +204,13 @@ export function lightningTrace(): TraceReport {
     sentence: 'Of pass attend 64 of 256 workgroups ran; its counts are scaled up by 4.',
     schedule: {
       tensors: tensors(seqlen, [
-        { name: 'slopes', role: 'input', dims: [{ name: 'heads', size: heads }], rows: heads, columns: 1 },
-        { name: 's0', role: 'input', dims: [...plane, ...square], rows: width, columns: width },
-        { name: 's', role: 'output', dims: [...plane, ...square], rows: width, columns: width },
+        { name: 'slopes', role: 'input', parts: [], dims: [{ name: 'heads', size: heads }], rows: heads, columns: 1 },
+        { name: 's0', role: 'input', parts: [], dims: [...plane, ...square], rows: width, columns: width },
+        { name: 's', role: 'output', parts: [], dims: [...plane, ...square], rows: width, columns: width },
         {
           name: 'states',
           role: 'scratch',
+          parts: [],
           dims: [...plane, { name: 'chunks', size: chunks }, ...square],
           rows: width,
           columns: width,

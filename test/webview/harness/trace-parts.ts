@@ -6,6 +6,7 @@ import type {
   ScheduleSite,
   ScheduleStep,
   ScheduleTensor,
+  TensorPart,
   TileAccess,
   TileHeld,
 } from '../../../src/core/analysis/schedule.js';
@@ -57,9 +58,10 @@ export function rect(row0: number, row1: number, column0: number, column1: numbe
 }
 
 export function tensors(seqlen: number, more: readonly ScheduleTensor[]): readonly ScheduleTensor[] {
-  const of = (name: string, role: ScheduleTensor['role']): ScheduleTensor => ({
+  const of = (name: string, role: ScheduleTensor['role'], part: TensorPart): ScheduleTensor => ({
     name,
     role,
+    parts: [part],
     dims: [
       { name: 'batch', size: 1 },
       { name: 'heads', size: heads },
@@ -69,7 +71,13 @@ export function tensors(seqlen: number, more: readonly ScheduleTensor[]): readon
     rows: seqlen,
     columns: width,
   });
-  return [of('q', 'input'), of('k', 'input'), of('v', 'input'), of('o', 'output'), ...more];
+  return [
+    of('q', 'input', 'query'),
+    of('k', 'input', 'key'),
+    of('v', 'input', 'value'),
+    of('o', 'output', 'output'),
+    ...more,
+  ];
 }
 
 /** Accesses of one step of a kernel like flash: reads of tiles, with the work they are for. */

@@ -3,6 +3,8 @@ import { layoutCurves } from '../../../src/webview/picture/curve-layout.js';
 import { toCsv } from '../../../src/webview/picture/export.js';
 import { layoutHistogram } from '../../../src/webview/picture/histogram-layout.js';
 import { layoutStrip } from '../../../src/webview/picture/strip-layout.js';
+import type { Schedule, ScheduleTensor, TensorPart } from '../../../src/core/analysis/schedule.js';
+import { layoutStage } from '../../../src/webview/schedule/stage-layout.js';
 import { chooseTiles, tileLines } from '../../../src/webview/picture/tile-lines.js';
 
 describe('a histogram', () => {
@@ -94,5 +96,54 @@ describe('a CSV file', () => {
         ],
       ),
     ).toBe('a,b\r\n"x,""y""",\r\n1.5,plain\r\n');
+  });
+});
+
+describe('the stage of a tile schedule', () => {
+  const tensor = (
+    name: string,
+    role: ScheduleTensor['role'],
+    parts: readonly TensorPart[],
+    rows: number,
+    columns: number,
+  ): ScheduleTensor => ({ name, role, parts, dims: [], rows, columns });
+  const schedule: Schedule = {
+    tensors: [
+      tensor('q_lat', 'input', ['query'], 2, 256),
+      tensor('q_pe', 'input', ['query'], 2, 64),
+      tensor('c', 'input', ['key', 'value'], 2048, 256),
+      tensor('k_pe', 'input', ['key'], 2048, 64),
+      tensor('part_o', 'scratch', [], 32, 256),
+      tensor('o_lat', 'output', ['output'], 2, 256),
+    ],
+    score: { rows: 2, columns: 2048, planes: 16 },
+    sites: [],
+    workgroups: [],
+    sentence: '',
+  };
+  const { places, score, height } = layoutStage(schedule, 640);
+
+  it('shows a latent above the scores as keys and below them as values', () => {
+    expect(places.filter((place) => place.tensor.name === 'c').map(({ side }) => side)).toEqual(['above', 'below']);
+    expect(places.filter(({ side }) => side === 'left').map((place) => place.tensor.name)).toEqual(['q_lat', 'q_pe']);
+    expect(places.find((place) => place.tensor.name === 'part_o')?.side).toBe('shelf');
+  });
+
+  it('leaves room for the name of each tensor, above those above and below those below', () => {
+    const room = 14;
+    const boxes = places.map(({ side, box }) => ({
+      top: box.y - (side === 'below' ? 0 : room),
+      bottom: box.y + box.height + (side === 'below' ? room : 0),
+      left: box.x,
+      right: box.x + box.width,
+    }));
+    const inside = { top: score!.y, bottom: score!.y + score!.height, left: score!.x, right: score!.x + score!.width };
+    for (const [i, a] of [...boxes, inside].entries()) {
+      expect(a.top).toBeGreaterThanOrEqual(0);
+      expect(a.bottom).toBeLessThanOrEqual(height);
+      for (const b of [...boxes, inside].slice(0, i)) {
+        expect(a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top).toBe(true);
+      }
+    }
   });
 });

@@ -1,0 +1,29 @@
+import type { AttentionParts, TensorSpec } from '../attention/mechanism.js';
+import type { TensorPart } from './schedule.js';
+
+const partNames: readonly TensorPart[] = ['query', 'key', 'value', 'output'];
+
+/**
+ * What each tensor of a computation is in the products of queries, keys and values: by its name, as the gradient of one
+ * that has it, or, where queries and keys are counted by different dimensions, by what it has a row for (a part of keys
+ * that is rotated has one for each key). A latent is keys and values. Nothing for a tensor that is none of them.
+ */
+export function partsOfTensors(
+  parts: AttentionParts,
+  tensors: readonly TensorSpec[],
+): ReadonlyMap<string, readonly TensorPart[]> {
+  const rowsOf = (name: string): string | null => tensors.find((tensor) => tensor.name === name)?.dims.at(-2) ?? null;
+  const queryRows = rowsOf(parts.query);
+  const keyRows = rowsOf(parts.key);
+  return new Map(
+    tensors.map(({ name, role, dims }): [string, readonly TensorPart[]] => {
+      const own = partNames.filter((part) => parts[part] === name || `d${parts[part]}` === name);
+      if (own.length > 0) return [name, own];
+      const rows = dims.at(-2);
+      if (rows === undefined || queryRows === keyRows) return [name, []];
+      if (rows === keyRows) return [name, ['key']];
+      if (rows === queryRows) return [name, [role === 'input' ? 'query' : 'output']];
+      return [name, []];
+    }),
+  );
+}

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { buildSchedule } from '../../../src/core/analysis/schedule-build.js';
+import { keySplits } from '../../../src/core/analysis/schedule-splits.js';
+import type { Schedule } from '../../../src/core/analysis/schedule.js';
+import type { Shape } from '../../../src/core/attention/mechanism.js';
+import { builtInText, plannedKernel } from './planned.js';
+import { simulatedContext } from './simulated.js';
+
+function scheduleOf(file: string, shape: Shape): Schedule {
+  return buildSchedule(simulatedContext(plannedKernel(builtInText(file), shape), 'all', { provenance: true }));
+}
+
+const stepsOf = ({ workgroups }: Schedule, pass: number): Parameters<typeof keySplits>[0] =>
+  workgroups.filter((item) => item.pass === pass).map(({ steps }) => steps);
+
+describe('decoding from latents, the keys split between workgroups', () => {
+  const schedule = scheduleOf('mla/decode.wgsl', { heads: 2, seqlen: 2, seqlenK: 300, latentDim: 32, ropeDim: 16 });
+
+  it('finds each workgroup’s keys, in their order', () => {
+    const splits = keySplits(stepsOf(schedule, 0));
+    expect(splits.filter(({ plane }) => plane === 0).map(({ from, to }) => [from, to])).toEqual([
+      [0, 128],
+      [128, 256],
+      [256, 300],
+    ]);
+  });
+
+  it('says who shares the keys and who puts the results together', () => {
+    expect(schedule.sentence).toContain(
+      'The keys of a query are split between workgroups, 128 each. "merge" puts their results together.',
+    );
+  });
+
+  it('knows a latent as keys and values, and what has a row for each key or query', () => {
+    const parts = Object.fromEntries(schedule.tensors.map(({ name, parts: own }) => [name, own]));
+    expect(parts).toMatchObject({
+      q_lat: ['query'],
+      q_pe: ['query'],
+      c: ['key', 'value'],
+      k_pe: ['key'],
+      o_lat: ['output'],
+      lse: [],
+      part_o: [],
+    });
+  });
+});
+
+describe('workgroups that finish their queries or their keys alone', () => {
+  it('split nothing, be it that they stay with their queries or, for gradients of keys, with their keys', () => {
+    const schedule = scheduleOf('softmax/backward.wgsl', { heads: 1, seqlen: 66, headDim: 16 });
+    expect(keySplits(stepsOf(schedule, 1))).toEqual([]);
+    expect(keySplits(stepsOf(schedule, 2))).toEqual([]);
+    expect(schedule.sentence).not.toContain('split');
+    const parts = Object.fromEntries(schedule.tensors.map(({ name, parts: own }) => [name, own]));
+    expect(parts).toMatchObject({ q: ['query'], dq: ['query'], dk: ['key'], dv: ['value'], do: ['output'] });
+  });
+});
