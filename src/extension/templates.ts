@@ -13,6 +13,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'softmax/naive.wgsl', title: 'Softmax attention, naive' },
   { path: 'softmax/flash.wgsl', title: 'Softmax attention, flash' },
   { path: 'softmax/backward.wgsl', title: 'Softmax attention, backward' },
+  { path: 'softmax/decode.wgsl', title: 'Softmax attention, decode with split keys' },
   { path: 'linear/left-product.wgsl', title: 'Linear attention, left product' },
   { path: 'linear/right-product.wgsl', title: 'Linear attention, right product' },
   { path: 'linear/backward.wgsl', title: 'Linear attention, backward' },

@@ -27,7 +27,7 @@ import { polynomialExpand } from './broken/polynomial-features.js';
 import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
 import { rotate, rotateBack } from './broken/rotary-embedding.js';
 import { s4Chunked, s4Decode, s4DecodeF16 } from './broken/s4.js';
-import { flash, naive, softmaxBackward } from './broken/softmax.js';
+import { flash, naive, softmaxBackward, softmaxDecode } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 import { atlasOmega } from './broken/atlas.js';
 import { titansChunked, titansDecode } from './broken/titans.js';
@@ -48,6 +48,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('softmax/naive.wgsl', naive),
   ...inFile('softmax/flash.wgsl', flash),
   ...inFile('softmax/backward.wgsl', softmaxBackward),
+  ...inFile('softmax/decode.wgsl', softmaxDecode),
   ...inFile('linear/left-product.wgsl', leftProduct),
   ...inFile('linear/right-product.wgsl', rightProduct),
   ...inFile('linear/backward.wgsl', linearBackward),

@@ -112,6 +112,58 @@ const grid: readonly GridCase[] = [
   { name: 'many tiles', shape: { heads: 1, seqlen: 300 }, options: {} },
 ];
 
+const decodeGrid: readonly GridCase[] = [
+  { name: 'a single key', shape: { heads: 2, seqlen: 1, seqlenK: 1, headDim: 16 }, options: {} },
+  { name: 'one below a step of 16', shape: { heads: 2, seqlen: 1, seqlenK: 15, headDim: 32 }, options: {} },
+  {
+    name: 'one above a step of 16, not causal',
+    shape: { heads: 3, seqlen: 1, seqlenK: 17 },
+    options: { causal: false },
+  },
+  { name: 'one below a part of 64', shape: { heads: 2, seqlen: 1, seqlenK: 63, headDim: 96 }, options: {} },
+  { name: 'one below a part of 128', shape: { heads: 1, seqlen: 1, seqlenK: 127, headDim: 128 }, options: {} },
+  { name: 'one above a part of 128', shape: { heads: 2, seqlen: 1, seqlenK: 129, headDim: 32 }, options: {} },
+  { name: 'four parts, grouped queries 8:2', shape: { heads: 8, headsKv: 2, seqlen: 1, seqlenK: 400 }, options: {} },
+  {
+    name: 'one key head for twelve (MQA), several batches',
+    shape: { batch: 2, heads: 12, headsKv: 1, seqlen: 1, seqlenK: 70, headDim: 32 },
+    options: {},
+  },
+  { name: 'a draft of two', shape: { heads: 4, headsKv: 2, seqlen: 2, seqlenK: 130, headDim: 32 }, options: {} },
+  {
+    name: 'a draft of four, several batches',
+    shape: { batch: 3, heads: 4, headsKv: 2, seqlen: 4, seqlenK: 33, headDim: 16 },
+    options: {},
+  },
+  {
+    name: 'a draft of nine, one key head for two',
+    shape: { heads: 2, headsKv: 1, seqlen: 9, seqlenK: 31 },
+    options: {},
+  },
+  { name: 'a draft that fills the cache', shape: { heads: 2, seqlen: 5, seqlenK: 5, headDim: 16 }, options: {} },
+  { name: 'queries that see no key', shape: { heads: 2, seqlen: 6, seqlenK: 3, headDim: 16 }, options: {} },
+  {
+    name: 'a window that leaves parts out',
+    shape: { heads: 2, seqlen: 3, seqlenK: 300, headDim: 16 },
+    options: { window: [60, 0] },
+  },
+  {
+    name: 'a window on both sides',
+    shape: { heads: 2, headsKv: 1, seqlen: 4, seqlenK: 150, headDim: 16 },
+    options: { causal: false, window: [8, 1] },
+  },
+  {
+    name: 'values wider than keys',
+    shape: { heads: 2, seqlen: 2, seqlenK: 40, headDim: 32, headDimV: 64 },
+    options: {},
+  },
+  {
+    name: 'values narrower than keys, scale 1',
+    shape: { heads: 2, seqlen: 1, seqlenK: 140, headDim: 64, headDimV: 20 },
+    options: { scale: 1 },
+  },
+];
+
 const forwardComputation: Computation = {
   direction: 'forward',
   tensors: forwardTensors,
@@ -121,6 +173,9 @@ const forwardComputation: Computation = {
     softmaxForward(softmaxProblem(inputs, shape, options, precision, keyRanges(shape, options)), budget),
   flops: (shape, options) => softmaxFlops(shape, visiblePairs(shape, options), 'forward'),
 };
+
+/** A few queries at the end of a cache: the forward pass at other sizes. */
+const decodeComputation: Computation = { ...forwardComputation, direction: 'decode', grid: decodeGrid };
 
 const backwardComputation: Computation = {
   direction: 'backward',
@@ -141,7 +196,7 @@ export const softmaxAttention: Mechanism = {
   summary: 'o = softmax(scale · q kᵀ) v over the keys each query sees: causal or not, windows, grouped key heads.',
   dimensions,
   options: optionSpecs,
-  computations: [forwardComputation, backwardComputation],
+  computations: [forwardComputation, backwardComputation, decodeComputation],
   recurrence: null,
   golden: {
     attn: {

@@ -41,7 +41,7 @@ describe('the catalogue', () => {
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
-    expect(findComputation(findMechanism('softmax-attention')!, 'decode')).toBeNull();
+    expect(findComputation(findMechanism('diag-attention')!, 'decode')).toBeNull();
   });
 
   it('completes shapes and options from what is given', () => {

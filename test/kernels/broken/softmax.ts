@@ -228,3 +228,70 @@ export const softmaxBackward: readonly Mistake[] = [
     why: 'The queries are the last of the seqlenK positions.',
   },
 ];
+
+/** Mistakes in softmax/decode.wgsl. */
+export const softmaxDecode: readonly Mistake[] = [
+  {
+    name: 'the queries stand at the first positions of the cache',
+    find: 'let position = i32(query) + count - i32(params.seqlen);',
+    replace: 'let position = i32(query);',
+    caughtBy: 'a draft of two',
+    why: 'The tokens of a draft are the last of seqlenK.',
+  },
+  {
+    name: 'a key and value head for each query head',
+    find: 'let kv_head = group.y / tiles;',
+    replace: 'let kv_head = group.y / tiles % 1u;',
+    caughtBy: 'a single key',
+    why: 'Every group of query heads has a head of the cache of its own.',
+  },
+  {
+    name: 'the caches of the sequences are counted by query heads',
+    find: '(group.z * params.heads_kv + kv_head) * params.seqlen_k',
+    replace: '(group.z * params.heads + kv_head) * params.seqlen_k',
+    caughtBy: 'one key head for twelve (MQA), several batches',
+    why: 'The second sequence begins after headsKv heads.',
+  },
+  {
+    name: 'a token of the draft sees those after it',
+    find: 'key >= visible.x && key < visible.y',
+    replace: 'key >= visible.x',
+    caughtBy: 'a draft of two',
+    why: 'The range of a step is that of all queries; each of them ends at its own key.',
+  },
+  {
+    name: 'a token of the draft sees what the window of the first one holds',
+    find: 'key >= visible.x && key < visible.y',
+    replace: 'key < visible.y',
+    caughtBy: 'a window on both sides',
+    why: 'The window moves on with each query.',
+  },
+  {
+    name: 'no barrier between the scores and the values that take the tile of the keys',
+    find: 'scores[lane.y * KEYS + lane.x] = score;\n    workgroupBarrier();',
+    replace: 'scores[lane.y * KEYS + lane.x] = score;',
+    caughtBy: 'one below a step of 16',
+    why: 'Invocations multiply a query by values, and miss the scores of others.',
+  },
+  {
+    name: 'the numerator is not brought to the new maximum',
+    find: 'output[i] *= rescale;',
+    replace: 'output[i] *= 1.0;',
+    caughtBy: 'one below a part of 64',
+    why: 'Steps before the maximum rose count too much.',
+  },
+  {
+    name: 'all parts count alike',
+    find: 'let weight = exp2(part_lse[part_row] - top);',
+    replace: 'let weight = 1.0;',
+    caughtBy: 'one above a part of 128',
+    why: 'A part with one key counts as much as one with 128.',
+  },
+  {
+    name: 'the log-sum-exp of a row is that of its largest part',
+    find: '(top + log2(weight_sum)) * LN_2',
+    replace: 'top * LN_2',
+    caughtBy: 'one above a part of 128',
+    why: 'The other parts add to it.',
+  },
+];
