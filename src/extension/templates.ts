@@ -12,6 +12,7 @@ export interface BuiltinKernel {
 export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'softmax/naive.wgsl', title: 'Softmax attention, naive' },
   { path: 'softmax/flash.wgsl', title: 'Softmax attention, flash' },
+  { path: 'softmax/sliding-window.wgsl', title: 'Softmax attention, sliding window' },
   { path: 'softmax/backward.wgsl', title: 'Softmax attention, backward' },
   { path: 'softmax/decode.wgsl', title: 'Softmax attention, decode with split keys' },
   { path: 'linear/left-product.wgsl', title: 'Linear attention, left product' },

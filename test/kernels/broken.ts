@@ -27,6 +27,7 @@ import { polynomialExpand } from './broken/polynomial-features.js';
 import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
 import { rotate, rotateBack } from './broken/rotary-embedding.js';
 import { s4Chunked, s4Decode, s4DecodeF16 } from './broken/s4.js';
+import { slidingWindow } from './broken/sliding-window.js';
 import { flash, naive, softmaxBackward, softmaxDecode } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 import { atlasOmega } from './broken/atlas.js';
@@ -49,6 +50,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('softmax/flash.wgsl', flash),
   ...inFile('softmax/backward.wgsl', softmaxBackward),
   ...inFile('softmax/decode.wgsl', softmaxDecode),
+  ...inFile('softmax/sliding-window.wgsl', slidingWindow),
   ...inFile('linear/left-product.wgsl', leftProduct),
   ...inFile('linear/right-product.wgsl', rightProduct),
   ...inFile('linear/backward.wgsl', linearBackward),

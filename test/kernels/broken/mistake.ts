@@ -4,7 +4,7 @@ export interface Mistake {
   /** Text that stands exactly once in the kernel, and what the mistake makes of it. */
   readonly find: string;
   readonly replace: string;
-  /** The case of the mechanism's grid that shows the mistake. */
+  /** The case of the kernel (of its mechanism's grid, unless it lists its own) that shows the mistake. */
   readonly caughtBy: string;
   /** What goes wrong. */
   readonly why: string;
