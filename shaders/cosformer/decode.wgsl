@@ -2,6 +2,7 @@
 mechanism: cosformer-attention
 direction: decode
 shape: { batch: 8, heads: 8, seqlen: 1, headDim: 64, maxSeqlen: 4096 }
+limits: { headDim: 128 }
 scratch:
   divisors: f32[batch, heads, seqlen]
 passes:

@@ -2,6 +2,7 @@
 mechanism: s4
 direction: decode
 shape: { batch: 1, channels: 4096, seqlen: 1, stateDim: 32 }
+limits: { stateDim: 128 }
 dtype: { Bbar: f16, C: f16 }
 passes:
   - { entry: step, workgroups: [ceil(channels / 8), batch, 1] }

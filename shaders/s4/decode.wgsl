@@ -2,6 +2,7 @@
 mechanism: s4
 direction: decode
 shape: { batch: 8, channels: 1024, seqlen: 1, stateDim: 32 }
+limits: { stateDim: 128 }
 passes:
   - { entry: step, workgroups: [ceil(channels / 8), batch, 1] }
 ---*/

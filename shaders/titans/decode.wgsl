@@ -2,6 +2,7 @@
 mechanism: titans
 direction: decode
 shape: { batch: 8, heads: 8, seqlen: 1, headDim: 64 }
+limits: { headDim: 128 }
 options: { chunk: 1 }
 scratch:
   tokens: f32[batch, heads, seqlen, headDim * 2 + 3]

@@ -68,6 +68,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'gated-delta/decode-f16.wgsl', title: 'Gated delta rule, decode in f16' },
   { path: 'titans/chunked.wgsl', title: 'Titans memory, chunked' },
   { path: 'titans/decode.wgsl', title: 'Titans memory, decode' },
+  { path: 'titans/decode-f16.wgsl', title: 'Titans memory, decode with tokens and momentum in f16' },
   { path: 'atlas/omega.wgsl', title: 'ATLAS memory, token by token with Newton–Schulz' },
   { path: 'titans-mlp/chunked.wgsl', title: 'Titans MLP memory, chunked' },
 ];

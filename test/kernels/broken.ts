@@ -31,7 +31,7 @@ import { slidingWindow } from './broken/sliding-window.js';
 import { flash, naive, softmaxBackward, softmaxDecode } from './broken/softmax.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 import { atlasOmega } from './broken/atlas.js';
-import { titansChunked, titansDecode } from './broken/titans.js';
+import { titansChunked, titansDecode, titansDecodeF16 } from './broken/titans.js';
 import { titansMlpChunked } from './broken/titans-mlp.js';
 import { diagAttention, normAttention, normAttentionBackward } from './broken/transnormer.js';
 
@@ -96,6 +96,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('s4/decode-f16.wgsl', s4DecodeF16),
   ...inFile('titans/chunked.wgsl', titansChunked),
   ...inFile('titans/decode.wgsl', titansDecode),
+  ...inFile('titans/decode-f16.wgsl', titansDecodeF16),
   ...inFile('atlas/omega.wgsl', atlasOmega),
   ...inFile('transnormer/norm-attention.wgsl', normAttention),
   ...inFile('transnormer/norm-attention-backward.wgsl', normAttentionBackward),

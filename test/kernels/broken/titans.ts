@@ -70,6 +70,40 @@ export const titansChunked: readonly Mistake[] = [
   },
 ];
 
+/** Mistakes in titans/decode-f16.wgsl. */
+export const titansDecodeF16: readonly Mistake[] = [
+  {
+    name: 'the halves of a pair of keys are swapped',
+    find: `tokens[keys + 2u * lane] = key.x;
+    tokens[keys + 2u * lane + 1u] = key.y;`,
+    replace: `tokens[keys + 2u * lane] = key.y;
+    tokens[keys + 2u * lane + 1u] = key.x;`,
+    caughtBy: 'a single token',
+    why: 'The first number of a pair is in the low half of the word.',
+  },
+  {
+    name: 'pairs of queries are counted as if they were numbers',
+    find: 'q[row * pairs + lane]',
+    replace: 'q[row * params.head_dim + lane]',
+    caughtBy: 'a single token',
+    why: 'A row has half as many words as numbers.',
+  },
+  {
+    name: 'the values of a four are unpacked in the wrong order',
+    find: 'vec4(unpack2x16float(pairs.x), unpack2x16float(pairs.y))',
+    replace: 'vec4(unpack2x16float(pairs.y), unpack2x16float(pairs.x))',
+    caughtBy: 'a single token',
+    why: 'Columns come in their order, which the memory in f32 shows.',
+  },
+  {
+    name: 'the memory keeps what the momentum keeps',
+    find: 'memory[n] = tokens[gates + 2u] * memory[n] + momentum[n];',
+    replace: 'memory[n] = tokens[gates + 1u] * memory[n] + momentum[n];',
+    caughtBy: 'a single token',
+    why: 'η is what is kept of the momentum, 1 − α of the memory.',
+  },
+];
+
 /** Mistakes in titans/decode.wgsl. */
 export const titansDecode: readonly Mistake[] = [
   {
