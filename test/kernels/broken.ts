@@ -17,6 +17,7 @@ import {
   lightningDecodeF16,
 } from './broken/lightning.js';
 import { gatedUnit } from './broken/gated-unit.js';
+import { groupedTiedDecode, groupedTiedPrefill } from './broken/grouped-tied.js';
 import { groupedLatentDecode, latentDecode, latentPrefill } from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
@@ -107,4 +108,6 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('mla/decode.wgsl', latentDecode),
   ...inFile('grouped-latent/decode.wgsl', groupedLatentDecode),
   ...inFile('gated-unit/forward.wgsl', gatedUnit),
+  ...inFile('grouped-tied/prefill.wgsl', groupedTiedPrefill),
+  ...inFile('grouped-tied/decode.wgsl', groupedTiedDecode),
 ];

@@ -5,6 +5,7 @@ import { diagAttention } from './diag-attention.js';
 import { gatedAttentionUnit } from './gated-attention-unit.js';
 import { gatedLinearAttention } from './gated-linear-attention.js';
 import { groupedLatentAttention } from './grouped-latent-attention.js';
+import { groupedTiedAttention } from './grouped-tied-attention.js';
 import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
@@ -48,6 +49,7 @@ export const mechanisms: readonly Mechanism[] = [
   multiHeadLatentAttention,
   groupedLatentAttention,
   gatedAttentionUnit,
+  groupedTiedAttention,
 ];
 
 /** The mechanism of an id, or null where there is none. */

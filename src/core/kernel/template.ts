@@ -5,6 +5,7 @@ import { gatedAttentionUnitTemplate } from './templates/gated-attention-unit.js'
 import { gatedDeltaRuleTemplate } from './templates/gated-delta-rule.js';
 import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention.js';
 import { groupedLatentAttentionTemplate, multiHeadLatentAttentionTemplate } from './templates/latent-attention.js';
+import { groupedTiedAttentionTemplate } from './templates/grouped-tied-attention.js';
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
 import { mlpGradientTemplate } from './templates/mlp-gradient.js';
@@ -45,6 +46,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['multi-head-latent-attention', multiHeadLatentAttentionTemplate],
   ['grouped-latent-attention', groupedLatentAttentionTemplate],
   ['gated-attention-unit', gatedAttentionUnitTemplate],
+  ['grouped-tied-attention', groupedTiedAttentionTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -38,6 +38,7 @@ describe('the catalogue', () => {
       'multi-head-latent-attention',
       'grouped-latent-attention',
       'gated-attention-unit',
+      'grouped-tied-attention',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();

@@ -19,6 +19,18 @@ const cases: readonly Case[] = [
     options: { causal: false, window: [2, 1] },
   },
   { name: 'softmax, empty rows', id: 'softmax-attention', shape: { ...small, seqlenK: 4 }, options: { scale: 0.8 } },
+  {
+    name: 'tied keys and values',
+    id: 'grouped-tied-attention',
+    shape: { batch: 2, heads: 2, headsKv: 2, seqlen: 5, seqlenK: 6, headDim: 4 },
+    options: { scale: 0.7 },
+  },
+  {
+    name: 'tied keys and values, grouped, empty rows',
+    id: 'grouped-tied-attention',
+    shape: { batch: 1, heads: 4, headsKv: 2, seqlen: 4, seqlenK: 3, headDim: 6, ropeDim: 2 },
+    options: {},
+  },
   { name: 'softmax in blocks', id: 'diag-attention', shape: small, options: { block: 3, causal: false } },
   { name: 'gated unit', id: 'gated-attention-unit', shape: { ...small, batch: 2 }, options: { scale: 0.5 } },
   {

@@ -70,6 +70,15 @@ describe('a dimension under an override', () => {
     expect(resolveDimension('seqlenK', softmax, fileShape, override)).toEqual({ value: 100, follows: 'seqlen' });
   });
 
+  it('follows it by half, where half is its share', () => {
+    const tied = findMechanism('grouped-tied-attention')!;
+    const halved = completeShape(tied, { headDim: 64 });
+    const override = { shape: { headDim: 96 }, options: {} };
+    expect(resolveDimension('ropeDim', tied, halved, override)).toEqual({ value: 48, follows: 'headDim' });
+    const quarter = completeShape(tied, { headDim: 64, ropeDim: 16 });
+    expect(resolveDimension('ropeDim', tied, quarter, override)).toEqual({ value: 16, follows: null });
+  });
+
   it('keeps a size of its own', () => {
     const override = { shape: { seqlen: 100, seqlenK: 7 }, options: {} };
     expect(resolveDimension('seqlenK', softmax, fileShape, override)).toEqual({ value: 7, follows: null });

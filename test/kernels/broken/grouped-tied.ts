@@ -1,0 +1,119 @@
+import type { Mistake } from './mistake.js';
+
+const first = 'one above a tile of 16';
+
+/** Mistakes in grouped-tied/prefill.wgsl. */
+export const groupedTiedPrefill: readonly Mistake[] = [
+  {
+    name: 'the rotated part of the queries is taken from their front',
+    find: 'load_queries(head_row, first_query, plain_width + slice, count, lane);',
+    replace: 'load_queries(head_row, first_query, slice, count, lane);',
+    caughtBy: first,
+    why: 'The last ropeDim channels of a query are rotated, not the first.',
+  },
+  {
+    name: 'the scale is forgotten',
+    find: 'let factor = params.scale * LOG2_E;',
+    replace: 'let factor = LOG2_E;',
+    caughtBy: first,
+    why: 'Scores are scaled by headDim^-1/2.',
+  },
+  {
+    name: 'the rotated slice has heads',
+    find: 'let rope_row = group.z * params.seqlen_k;',
+    replace: 'let rope_row = (group.z * params.heads_kv + tied_head) * params.seqlen_k;',
+    caughtBy: first,
+    why: 'One slice of a token serves all heads of its sequence.',
+  },
+  {
+    name: 'query heads are dealt to tied heads in turn',
+    find: 'group.y / (params.heads / params.heads_kv);',
+    replace: 'group.y % params.heads_kv;',
+    caughtBy: first,
+    why: 'Neighbouring query heads share a tied head.',
+  },
+  {
+    name: 'the unrotated half of the scores replaces the rotated one',
+    find: '(*scores)[j] += vec4(',
+    replace: '(*scores)[j] = vec4(',
+    caughtBy: first,
+    why: 'A score is the sum of a rotated and an unrotated part.',
+  },
+  {
+    name: 'the output is not brought to the new maximum',
+    find: 'output[4u * c] *= rescale.x;',
+    replace: 'output[4u * c] *= 1.0;',
+    caughtBy: 'few queries at the end of many keys',
+    why: 'Steps before the maximum rose count too much.',
+  },
+  {
+    name: 'wide heads score 32 keys of a step of 16',
+    find: ' & vec4(LANES * j < step);',
+    replace: ';',
+    caughtBy: 'a head of 128',
+    why: 'What is past the keys of a step has a score of 0, not none, and those keys come again in the next.',
+  },
+  {
+    name: 'no barrier between the weights and the values',
+    find: '      output[4u * c + 3u] *= rescale.w;\n    }\n    workgroupBarrier();',
+    replace: '      output[4u * c + 3u] *= rescale.w;\n    }',
+    caughtBy: first,
+    why: 'Invocations weigh values with what stood in the tile before.',
+  },
+];
+
+const draft = 'a draft of two tokens';
+
+/** Mistakes in grouped-tied/decode.wgsl. */
+export const groupedTiedDecode: readonly Mistake[] = [
+  {
+    name: 'the whole key is taken from the value',
+    find: 'tied[lane.x * stride + rope_width + column]);',
+    replace: 'tied[lane.x * stride + column]);',
+    caughtBy: draft,
+    why: 'The last ropeDim channels of a key are those of the shared slice.',
+  },
+  {
+    name: 'the value ends where the unrotated key does',
+    find: 'output[i] += weight * tied[j * stride + column];',
+    replace:
+      'output[i] += weight * tied[j * stride + select(column, column + rope_width, column >= width - rope_width)];',
+    caughtBy: draft,
+    why: 'The value is the whole tied state: the rotated slice is no part of it.',
+  },
+  {
+    name: 'the first query of a draft sees the second',
+    find: 'row % params.seqlen + 1u + params.seqlen_k;',
+    replace: 'row % params.seqlen + 2u + params.seqlen_k;',
+    caughtBy: draft,
+    why: 'Query i of the last seqlen positions sees the keys up to its own.',
+  },
+  {
+    name: 'all query heads use the first tied head',
+    find: '(group.z * params.heads_kv + tied_head) * params.seqlen_k;',
+    replace: '(group.z * params.heads_kv) * params.seqlen_k;',
+    caughtBy: draft,
+    why: 'Query head h uses tied head floor(h / (heads / headsKv)).',
+  },
+  {
+    name: 'the tied state of another sequence',
+    find: 'let first_rope = group.z * params.seqlen_k;',
+    replace: 'let first_rope = 0u;',
+    caughtBy: 'one below a step of 8 keys, several batches',
+    why: 'Every sequence has a slice of its own.',
+  },
+  {
+    name: 'parts are merged without their weights',
+    find: 'sum += weight * part_o[part_row * width + column];',
+    replace: 'sum += part_o[part_row * width + column];',
+    caughtBy: 'one above a split of 128',
+    why: 'A part of one key weighs less than a part of 64.',
+  },
+  {
+    name: 'the end of the cache is not masked',
+    find: 'first + lane.x < min(visible, end_key));',
+    replace: 'first + lane.x < max(visible, end_key + KEYS));',
+    caughtBy: draft,
+    why: 'The last step of 16 keys reaches beyond the cache, and a zero key has a score of 0, not none.',
+  },
+];
