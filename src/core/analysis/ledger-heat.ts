@@ -1,10 +1,13 @@
 import type { TensorView } from '../kernel/model.js';
 import type { AnalysisContext } from './context.js';
 import type { ReadHeat } from './ledger.js';
+import { planeShape } from './tensor-places.js';
 import type { BufferTouch, Touches } from './traffic-touch.js';
 
 /** Most bins along rows and along columns, and most planes of one tensor. */
 const mostBins = 64;
+/** Most bins along the pages of a cache. */
+const mostPageBins = 128;
 const mostPlanes = 8;
 
 /**
@@ -20,48 +23,76 @@ export function readHeat({ plan }: AnalysisContext, touches: Touches): readonly 
 }
 
 function tensorHeat(tensor: string, view: TensorView, touch: BufferTouch, reads: Uint32Array): readonly ReadHeat[] {
-  const leading = view.dims.slice(0, -2);
-  const planes = leading.reduce((product, size) => product * size, 1);
+  const axes = planeAxesOf(view);
+  const planes = axes.reduce((product, axis) => product * view.dims[axis]!, 1);
   const heats: ReadHeat[] = [];
   for (let plane = 0; plane < planes && heats.length < mostPlanes; plane++) {
     const indices: number[] = [];
     let rest = plane;
-    for (const size of leading.toReversed()) {
+    for (const axis of axes.toReversed()) {
+      const size = view.dims[axis]!;
       indices.unshift(rest % size);
       rest = Math.floor(rest / size);
     }
-    const heat = planeHeat(view, touch, reads, indices);
+    const start = indices.reduce((sum, index, i) => sum + index * view.strides[axes[i]!]!, 0);
+    const heat = planeHeat(view, touch, reads, start);
     if (heat === null) continue;
-    const named = indices.map((index, axis) => ({ name: view.dimNames[axis] ?? '', index }));
+    const named = indices.map((index, i) => ({ name: view.dimNames[axes[i]!] ?? '', index }));
     heats.push({ tensor, plane: named, ...heat });
   }
   return heats;
 }
 
-/** The bins of one plane, or null where nothing of it was read. A vector is a plane of one column. */
+/** All dimensions but the last two count planes, except in a cache in pages. */
+function planeAxesOf({ dimNames, dims }: TensorView): readonly number[] {
+  const { pageRows, planeAxes } = planeShape(dimNames, dims);
+  return pageRows === null ? dims.slice(0, -2).map((_, axis) => axis) : planeAxes;
+}
+
+/** Rows of a plane, how many go into a bin, and where each begins. Slots of a cache in pages are binned by whole pages. */
+function rowsOf({ dimNames, dims, strides }: TensorView): {
+  readonly rows: number;
+  readonly binRows: number;
+  readonly pageRows: number | null;
+  readonly offset: (row: number) => number;
+} {
+  const { pageRows } = planeShape(dimNames, dims);
+  if (pageRows !== null) {
+    const [pages = 1] = dims;
+    return {
+      rows: pages * pageRows,
+      binRows: pageRows * Math.ceil(pages / mostPageBins),
+      pageRows,
+      offset: (row) => Math.floor(row / pageRows) * strides[0]! + (row % pageRows) * strides[1]!,
+    };
+  }
+  const axis = Math.max(dims.length - 2, 0);
+  const rows = dims[axis] ?? 1;
+  const stride = strides[axis] ?? 1;
+  return { rows, binRows: Math.ceil(rows / mostBins), pageRows, offset: (row) => row * stride };
+}
+
+/** The bins of the plane that begins at `start`, or null where nothing of it was read. A vector is a plane of one column. */
 function planeHeat(
   view: TensorView,
   { unitBytes }: BufferTouch,
   reads: Uint32Array,
-  indices: readonly number[],
+  start: number,
 ): Omit<ReadHeat, 'tensor' | 'plane'> | null {
   const axes = view.dims.length;
-  const rowAxis = Math.max(axes - 2, 0);
-  const rows = view.dims[rowAxis] ?? 1;
+  const { rows, binRows, pageRows, offset } = rowsOf(view);
   const columns = axes > 1 ? view.dims[axes - 1]! : 1;
-  const rowStride = view.strides[rowAxis] ?? 1;
   const columnStride = axes > 1 ? view.strides[axes - 1]! : 0;
-  const start = indices.reduce((sum, index, axis) => sum + index * view.strides[axis]!, 0);
   const scalarBytes = view.format === 'f16' ? 2 : 4;
-  const binRows = Math.ceil(rows / mostBins);
   const binColumns = Math.ceil(columns / mostBins);
   const across = Math.ceil(columns / binColumns);
   const sums = new Float64Array(Math.ceil(rows / binRows) * across);
   let total = 0;
   for (let row = 0; row < rows; row++) {
     const bins = Math.floor(row / binRows) * across;
+    const rowStart = start + offset(row);
     for (let column = 0; column < columns; column++) {
-      const position = start + row * rowStride + column * columnStride;
+      const position = rowStart + column * columnStride;
       const group = Math.floor(position / view.lanes);
       const byte = view.byteOffset + group * view.strideBytes + (position - group * view.lanes) * scalarBytes;
       const count = reads[Math.floor(byte / unitBytes)] ?? 0;
@@ -75,5 +106,5 @@ function planeHeat(
     const width = Math.min(binColumns, columns - (bin % across) * binColumns);
     return sum / (height * width);
   });
-  return { rows, columns, binRows, binColumns, reads: mean };
+  return { rows, columns, binRows, binColumns, pageRows, reads: mean };
 }

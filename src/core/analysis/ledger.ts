@@ -132,12 +132,14 @@ export interface TrafficScaling {
 /** How often the elements of one (batch, head) plane of a tensor are read and written, in bins of rows and columns. */
 export interface ReadHeat {
   readonly tensor: string;
-  /** Names and indices of the leading dimensions, e.g. batch 0, heads 3. */
+  /** Names and indices of the plane dimensions, e.g. batch 0, heads 3. */
   readonly plane: readonly { readonly name: string; readonly index: number }[];
   readonly rows: number;
   readonly columns: number;
   readonly binRows: number;
   readonly binColumns: number;
+  /** Rows of a page, of a cache in pages, whose bins are whole pages; else null. */
+  readonly pageRows: number | null;
   /** Mean reads per element, row-major by bins: ceil(rows / binRows) × ceil(columns / binColumns) numbers. */
   readonly reads: readonly number[];
 }

@@ -109,9 +109,10 @@ export class AccessCollector {
   }
 
   private open(slot: Slot, row: number): Growing {
-    const { rows } = slot.places.shape;
-    const plane = Math.floor(row / rows);
-    const rowLow = plane * rows;
+    // Pages that are neighbours in memory are none in a sequence: each is a tile of its own.
+    const { rows, pageRows } = slot.places.shape;
+    const height = pageRows ?? rows;
+    const rowLow = Math.floor(row / height) * height;
     let tile = this.tiles.find((known) => known.slot === slot && known.rowLow === rowLow);
     if (!tile) {
       const empty = {
@@ -123,22 +124,24 @@ export class AccessCollector {
         words: 0,
         sites: new Set<number>(),
       };
-      tile = { slot, rowLow, rowHigh: rowLow + rows, ...empty };
+      tile = { slot, rowLow, rowHigh: rowLow + height, ...empty };
       this.tiles.push(tile);
     }
     return (slot.current = tile);
   }
 
-  /** The tiles of the step, one for each tensor, direction and plane. */
+  /** The tiles of the step, one for each tensor, direction and plane (or page). */
   accesses(): readonly TileAccess[] {
-    return this.tiles.map(({ slot, rowLow, row0, row1, column0, column1, bytes, words, sites }) => {
+    return this.tiles.map(({ slot, row0, row1, column0, column1, bytes, words, sites }) => {
+      const { rows } = slot.places.shape;
+      const plane = Math.floor(row0 / rows);
       const end = Math.min(column1, slot.places.shape.columns);
       const elements = (row1 - row0) * (end - column0);
       return {
         tensor: slot.tensor,
         mode: slot.mode,
-        plane: Math.floor(rowLow / slot.places.shape.rows),
-        rect: { row0: row0 - rowLow, row1: row1 - rowLow, column0, column1: end },
+        plane,
+        rect: { row0: row0 - plane * rows, row1: row1 - plane * rows, column0, column1: end },
         bytes,
         density: Math.min(1, rounded((words * slot.places.perWord) / elements)),
         sites: [...sites].map((site) => this.siteIndex[site]!),

@@ -63,10 +63,10 @@ function scheduleTensors({ plan, mechanism, computation }: AnalysisContext): rea
     const view = viewOf(buffer);
     if (!view) return;
     const name = tensorName(plan, index);
-    const { rows, columns } = planeShape(view.dimNames, view.dims);
-    const dims = view.dims.map((size, axis) => ({ name: view.dimNames[axis]!, size }));
+    const { planeAxes, rows, columns, pageRows } = planeShape(view.dimNames, view.dims);
+    const planeDims = planeAxes.map((axis) => ({ name: view.dimNames[axis]!, size: view.dims[axis]! }));
     const role = buffer.content.kind === 'tensor' ? buffer.content.role : 'scratch';
-    tensors.set(name, { name, role, parts: parts?.get(name) ?? [], dims, rows, columns });
+    tensors.set(name, { name, role, parts: parts?.get(name) ?? [], planeDims, rows, columns, pageRows });
   });
   return [...tensors.values()];
 }

@@ -11,23 +11,25 @@ export interface Rect {
 /** What a tensor is in the products of queries, keys and values. */
 export type TensorPart = 'query' | 'key' | 'value' | 'output';
 
-/** A tensor as the picture draws it: planes of rows × columns, one for each index of its leading dimensions. */
+/** A tensor as the picture draws it: planes of rows × columns, one for each index of its plane dimensions. */
 export interface ScheduleTensor {
   readonly name: string;
   readonly role: 'input' | 'output' | 'scratch';
   /** What it is in the products, or what it is the gradient of: keys and values for a latent, nothing for a slope. */
   readonly parts: readonly TensorPart[];
-  /** All dimensions by name and size; the last two are rows and columns (a vector has one column). */
-  readonly dims: readonly { readonly name: string; readonly size: number }[];
+  /** The dimensions that count planes, by name and size. */
+  readonly planeDims: readonly { readonly name: string; readonly size: number }[];
   readonly rows: number;
   readonly columns: number;
+  /** Rows of a page, of a cache in pages whose rows are the slots of all of them; else null. */
+  readonly pageRows: number | null;
 }
 
 /** Bytes of one tensor that one step moves, and where they lie. */
 export interface TileAccess {
   readonly tensor: string;
   readonly mode: 'read' | 'write';
-  /** Linear index over the leading dimensions. */
+  /** Linear index over the plane dimensions. */
   readonly plane: number;
   readonly rect: Rect;
   readonly bytes: number;

@@ -6,23 +6,52 @@ const planeDims = new Set(['batch', 'heads', 'headsKv']);
 
 /** A tensor as planes of rows × columns. */
 export interface PlaneShape {
-  /** Product of the leading dimensions. */
+  /** The dimensions that count planes, and the product of their sizes. */
+  readonly planeAxes: readonly number[];
   readonly planes: number;
   readonly rows: number;
   readonly columns: number;
+  /** Rows of a page, of a cache in pages: a row is a slot, counted over all pages. */
+  readonly pageRows: number | null;
 }
+
+const product = (sizes: readonly number[]): number => sizes.reduce((value, size) => value * size, 1);
 
 /**
  * How a tensor is cut into planes: batch and heads lead where something follows them; of the rest the last two
- * dimensions are rows and columns, and a single one is a column of rows.
+ * dimensions are rows and columns, and a single one is a column of rows. Of a cache in pages, [pages, pageSize, heads,
+ * width] or without heads, the slots of all pages are the rows, and each head is a plane.
  */
 export function planeShape(dimNames: readonly string[], dims: readonly number[]): PlaneShape {
+  const page = dimNames.indexOf('pageSize');
+  if (page === 1 && dimNames[0] === 'pages' && dims.length > 2) {
+    const planeAxes = dims.flatMap((_, axis) => (axis > 1 && axis < dims.length - 1 ? [axis] : []));
+    return {
+      planeAxes,
+      planes: product(planeAxes.map((axis) => dims[axis]!)),
+      rows: dims[0]! * dims[1]!,
+      columns: dims.at(-1)!,
+      pageRows: dims[1]!,
+    };
+  }
   let lead = 0;
   while (lead < dims.length - 1 && planeDims.has(dimNames[lead]!)) lead++;
   lead = Math.max(lead, dims.length - 2);
-  const product = (sizes: readonly number[]): number => sizes.reduce((value, size) => value * size, 1);
+  const leading = dims.slice(0, lead);
   const rest = dims.slice(lead);
-  return { planes: product(dims.slice(0, lead)), rows: rest[0] ?? 1, columns: rest[1] ?? 1 };
+  return {
+    planeAxes: leading.map((_, axis) => axis),
+    planes: product(leading),
+    rows: rest[0] ?? 1,
+    columns: rest[1] ?? 1,
+    pageRows: null,
+  };
+}
+
+/** `plane * rows + row` of an element by its row-major index: the heads of a slot of a page lie next to each other. */
+function rowOf({ planes, rows, columns, pageRows }: PlaneShape, index: number): number {
+  const run = Math.floor(index / columns);
+  return pageRows === null ? run : (run % planes) * rows + Math.floor(run / planes);
 }
 
 /** The view of a buffer that holds a tensor or scratch; null for uniforms. Scratch lies row-major without gaps. */
@@ -32,7 +61,7 @@ export function viewOf({ content }: PlannedBuffer): TensorView | null {
       return content.view;
     case 'scratch': {
       const { dims, dimNames } = content;
-      const strides = dims.map((_, axis) => dims.slice(axis + 1).reduce((product, size) => product * size, 1));
+      const strides = dims.map((_, axis) => product(dims.slice(axis + 1)));
       const format = content.format === 'f16' ? 'f16' : 'f32';
       const strideBytes = format === 'f16' ? 2 : 4;
       return { dims, dimNames, strides, format, byteOffset: 0, lanes: 1, strideBytes };
@@ -64,7 +93,7 @@ export function wordPlaces(view: TensorView, byteLength: number): WordPlaces {
   let straddles = false;
   forEachElement(view, (index, position) => {
     const word = (view.byteOffset + position * bytes) >>> 2;
-    const row = Math.floor(index / shape.columns);
+    const row = rowOf(shape, index);
     const column = index % shape.columns;
     if (rows[word] === -1) {
       rows[word] = row;

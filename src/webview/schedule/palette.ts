@@ -1,3 +1,4 @@
+import { pageColour } from '../picture/page-colour.js';
 import { hueColour, tensorHue } from '../picture/tensor-hue.js';
 import type { Theme } from '../theme.js';
 
@@ -13,6 +14,7 @@ export interface Palette {
   readonly wrong: string;
   readonly focus: string;
   readonly tensor: (name: string, role?: string) => string;
+  readonly page: (page: number) => string;
 }
 
 /** Takes the colours of a theme. */
@@ -28,5 +30,6 @@ export function paletteOf(theme: Theme): Palette {
     wrong: theme.colour('tilescope-verdictFail', 'charts-red'),
     focus: theme.colour('focusBorder', 'foreground'),
     tensor: (name, role) => hueColour(theme, tensorHue(name, role ?? null)),
+    page: (page) => pageColour(page, theme.ground),
   };
 }

@@ -11,11 +11,24 @@ export function rangeText(from: number, to: number): string {
   return to - from > 1 ? `${from}–${to - 1}` : String(from);
 }
 
-/** A rectangle of a tensor in words: `rows 64–127, columns 0–31`; whole axes are left out. */
-export function rectText(rect: Rect, tensor: Pick<ScheduleTensor, 'rows' | 'columns'> | undefined): string {
-  const rows = t('rows {0}', rangeText(rect.row0, rect.row1));
+/** A rectangle of a tensor in words: `rows 64–127, columns 0–31`; whole axes are left out. Slots of a cache by their page. */
+export function rectText(
+  rect: Rect,
+  tensor: Pick<ScheduleTensor, 'rows' | 'columns' | 'pageRows'> | undefined,
+): string {
+  const pageRows = tensor?.pageRows ?? null;
+  const rows = pageRows === null ? t('rows {0}', rangeText(rect.row0, rect.row1)) : slotText(rect, pageRows);
   const whole = tensor && rect.column0 === 0 && rect.column1 === tensor.columns;
   return whole ? rows : `${rows}, ${t('columns {0}', rangeText(rect.column0, rect.column1))}`;
+}
+
+function slotText({ row0, row1 }: Rect, pageRows: number): string {
+  const first = Math.floor(row0 / pageRows);
+  const end = Math.ceil(row1 / pageRows);
+  if (end - first > 1) return t('pages {0}', rangeText(first, end));
+  const page = t('page {0}', first);
+  const [from, to] = [row0 - first * pageRows, row1 - first * pageRows];
+  return to - from === pageRows ? page : `${page}, ${t('slots {0}', rangeText(from, to))}`;
 }
 
 /** What a step is, in a word or two. */
@@ -139,10 +152,9 @@ export function stepTable(model: ScheduleModel): PictureTable {
 
 /** A tensor's plane in words: `batch 0 · head 3`. */
 export function tensorPlaneText(tensor: ScheduleTensor, plane: number): string {
-  const dims = tensor.dims.slice(0, -2);
   const words: string[] = [];
   let rest = plane;
-  for (const { name, size } of dims.toReversed()) {
+  for (const { name, size } of tensor.planeDims.toReversed()) {
     if (size > 1) words.unshift(`${axisWord(name)} ${rest % size}`);
     rest = Math.floor(rest / size);
   }

@@ -28,6 +28,8 @@ const thinnest = 22;
 const thickest = 56;
 const shelfSide = 72;
 const largestScore = 420;
+/** Width of a letter of a name. */
+const letter = 7;
 
 type Side = TensorPlace['side'];
 
@@ -180,18 +182,36 @@ function flowed(shelf: readonly ScheduleTensor[], top: number, width: number): r
   let y = top + label;
   return shelf.map((tensor) => {
     const size = shelfBox(tensor);
-    if (x + shelfSide > width && x > 1) {
+    const needed = Math.max(shelfSide, shelfNameWidth(tensor));
+    if (x + needed > width && x > 1) {
       x = 1;
       y += shelfSide + label + gap;
     }
     const place: TensorPlace = { tensor, side: 'shelf', turned: false, box: { x, y, ...size } };
-    x += shelfSide + 2 * gap;
+    x += needed + 2 * gap;
     return place;
   });
 }
 
+/** Room for a tensor's name and the index of its plane (`q_lat [3, 8]`). */
+function shelfNameWidth({ name, planeDims }: ScheduleTensor): number {
+  const indices = planeDims.filter(({ size }) => size > 1).map(({ size }) => String(size - 1));
+  return letter * (name.length + (indices.length > 0 ? indices.join(', ').length + 3 : 0));
+}
+
+/** Tensors without scores between them: caches in pages as bands across, all others on a shelf. */
 function shelfAlone(tensors: readonly ScheduleTensor[], width: number): StageLayout {
-  const places = flowed(tensors, 0, width);
+  const paged = tensors.filter(({ pageRows }) => pageRows !== null);
+  const widest = Math.max(1, ...paged.map(({ columns }) => columns));
+  let y = 0;
+  const bands = paged.map((tensor): TensorPlace => {
+    const height = Math.max(thinnest, (tensor.columns / widest) * thickest);
+    const box = { x: 1, y: y + label, width: width - 2, height };
+    y += label + height + gap;
+    return { tensor, side: 'above', turned: true, box };
+  });
+  const others = tensors.filter(({ pageRows }) => pageRows === null);
+  const places = [...bands, ...flowed(others, y, width)];
   const height = Math.max(0, ...places.map(({ box }) => box.y + box.height)) + 2;
   return { width, height: Math.ceil(height), score: null, places, widthFactor: 1 };
 }

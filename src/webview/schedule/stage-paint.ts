@@ -1,6 +1,7 @@
 import type { KeySplit } from '../../core/analysis/schedule-splits.js';
-import type { Schedule, ScheduleStep, TileAccess } from '../../core/analysis/schedule.js';
+import type { Rect, Schedule, ScheduleStep, ScheduleTensor, TileAccess } from '../../core/analysis/schedule.js';
 import type { Box, Pen } from '../picture/pen.js';
+import { t } from '../strings.js';
 import type { Palette } from './palette.js';
 import { areasOf, cellLooks, looksAt, type LookArea, type ScoreProgress } from './score-progress.js';
 import { pairBox, rectBox, type StageLayout, type TensorPlace } from './stage-layout.js';
@@ -69,11 +70,15 @@ function paintTensor(pen: Pen, place: TensorPlace, moment: StageMoment, palette:
   const hue = palette.tensor(tensor.name, tensor.role);
   const plane = moment.planes.get(tensor.name) ?? 0;
   pen.fill(box, hue, 0.1);
+  paintPages(pen, place, palette);
   for (const access of moment.step.accesses) {
     if (access.tensor !== tensor.name || access.plane !== plane) continue;
     const tile = rectBox(place, access.rect);
     if (access.mode === 'read') {
-      pen.fill(tile, hue, access.density < 0.99 ? 0.6 : 0.95);
+      const page = tensor.pageRows === null ? null : Math.floor(access.rect.row0 / tensor.pageRows);
+      const colour = page === null ? hue : palette.page(page);
+      if (page !== null) pen.fill(rectBox(place, pageRect(page, tensor)), colour, 0.45);
+      pen.fill(tile, colour, access.density < 0.99 ? 0.6 : 0.95);
     } else {
       pen.fill(tile, hue, 0.55);
       pen.texture(tile, 'hatch', palette.text);
@@ -95,18 +100,50 @@ function paintTensor(pen: Pen, place: TensorPlace, moment: StageMoment, palette:
   paintName(pen, place, moment, palette);
 }
 
+/** Pages of a cache, each in its colour; with their numbers where there is room, and not at all where they are a blur. */
+function paintPages(pen: Pen, { tensor, box, turned }: TensorPlace, palette: Palette): void {
+  if (tensor.pageRows === null) return;
+  const pages = tensor.rows / tensor.pageRows;
+  const size = (turned ? box.width : box.height) / pages;
+  if (size < 2) return;
+  const between = size > 6 ? 1 : 0;
+  for (let page = 0; page < pages; page++) {
+    const colour = palette.page(page);
+    const area: Box = turned
+      ? { ...box, x: box.x + page * size, width: size - between }
+      : { ...box, y: box.y + page * size, height: size - between };
+    pen.fill(area, colour, 0.26);
+    const name = String(page);
+    if (turned && size > 7 * name.length + 4 && box.height > 14)
+      pen.text(area.x + size / 2, box.y + box.height - 4, name, palette.text, { at: 'middle' });
+  }
+}
+
+function pageRect(page: number, { rows, columns, pageRows }: ScheduleTensor): Rect {
+  const height = pageRows ?? rows;
+  return { row0: page * height, row1: Math.min(rows, (page + 1) * height), column0: 0, column1: columns };
+}
+
+/** What a tensor's size says beside its name. */
+function sizeText({ rows, columns, pageRows }: ScheduleTensor): string {
+  return pageRows === null
+    ? `${rows} × ${columns}`
+    : t('{0} pages of {1} × {2}', Math.ceil(rows / pageRows), pageRows, columns);
+}
+
 function paintName(pen: Pen, { tensor, box, side }: TensorPlace, moment: StageMoment, palette: Palette): void {
   const hue = palette.tensor(tensor.name, tensor.role);
   if (side === 'above') {
     pen.text(box.x, box.y - 6, tensor.name, hue, { strong: true });
-    pen.text(box.x + 7 * tensor.name.length + 8, box.y - 6, `${tensor.rows} × ${tensor.columns}`, palette.muted);
+    pen.text(box.x + 7 * tensor.name.length + 8, box.y - 6, sizeText(tensor), palette.muted);
   } else if (side === 'below') {
     const y = box.y + box.height + 13;
     pen.text(box.x, y, tensor.name, hue, { strong: true });
-    pen.text(box.x + 7 * tensor.name.length + 8, y, `${tensor.rows} × ${tensor.columns}`, palette.muted);
+    pen.text(box.x + 7 * tensor.name.length + 8, y, sizeText(tensor), palette.muted);
   } else if (side === 'shelf') {
-    const planes = tensor.dims.slice(0, -2).reduce((product, dim) => product * dim.size, 1);
-    const which = planes > 1 ? ` [${planeText(tensor.dims.slice(0, -2), moment.planes.get(tensor.name) ?? 0)}]` : '';
+    const { planeDims } = tensor;
+    const several = planeDims.some(({ size }) => size > 1);
+    const which = several ? ` [${planeText(planeDims, moment.planes.get(tensor.name) ?? 0)}]` : '';
     pen.text(box.x, box.y - 6, tensor.name, hue, { strong: true });
     pen.text(box.x + 7 * tensor.name.length + 4, box.y - 6, which, palette.muted);
   } else {
@@ -119,7 +156,7 @@ function paintName(pen: Pen, { tensor, box, side }: TensorPlace, moment: StageMo
   }
 }
 
-/** Index of a plane over its leading dimensions, those of size 1 left out: `3, 17`. */
+/** Index of a plane over its dimensions, those of size 1 left out: `3, 17`. */
 export function planeText(dims: readonly { readonly size: number }[], plane: number): string {
   const index: number[] = [];
   let rest = plane;

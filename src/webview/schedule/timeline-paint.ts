@@ -1,5 +1,5 @@
-import type { ScheduleStep } from '../../core/analysis/schedule.js';
-import type { Pen } from '../picture/pen.js';
+import type { ScheduleStep, TileAccess } from '../../core/analysis/schedule.js';
+import type { Box, Pen } from '../picture/pen.js';
 import { t } from '../strings.js';
 import { stepAt, stepStart, type Lane } from './lanes.js';
 import type { Palette } from './palette.js';
@@ -180,7 +180,8 @@ function paintTensorLane(
   palette: Palette,
 ): void {
   const { lane } = model;
-  const hue = palette.tensor(tensor, model.schedule.tensors.find(({ name }) => name === tensor)?.role);
+  const found = model.schedule.tensors.find(({ name }) => name === tensor);
+  const hue = palette.tensor(tensor, found?.role);
   pen.text(4, top + 9, tensor, hue, { strong: true });
   pen.fill({ x: layout.left, y: top, width: layout.width - layout.left, height: tensorHeight }, hue, 0.08);
   const { steps } = lane.schedule;
@@ -190,8 +191,13 @@ function paintTensorLane(
     const step = steps[i]!;
     const x = Math.max(layout.left, timeToX(layout, window, start));
     const width = Math.max(0.75, Math.min(layout.width, timeToX(layout, window, lane.ends[i]!)) - x);
-    const modes = step.accesses.filter((access) => access.tensor === tensor).map(({ mode }) => mode);
-    if (modes.includes('read')) pen.fill({ x, y: top, width, height: tensorHeight }, hue, 0.95);
+    const own = step.accesses.filter((access) => access.tensor === tensor);
+    const modes = own.map(({ mode }) => mode);
+    const read = { x, y: top, width, height: tensorHeight };
+    if (modes.includes('read')) {
+      if (found?.pageRows) paintPagesRead(pen, read, own, found.pageRows, palette);
+      else pen.fill(read, hue, 0.95);
+    }
     if (modes.includes('write')) {
       pen.fill({ x, y: top, width, height: tensorHeight }, hue, 0.6);
       if (width >= 3) pen.texture({ x, y: top, width, height: tensorHeight }, 'hatch', palette.text);
@@ -199,5 +205,16 @@ function paintTensorLane(
     if (step.held.some((held) => held.tensor === tensor)) {
       pen.fill({ x, y: top + tensorHeight - 3, width, height: 3 }, palette.text, 0.55);
     }
+  }
+}
+
+/** The pages that a step reads, side by side in the order in which it comes to them. */
+function paintPagesRead(pen: Pen, box: Box, accesses: readonly TileAccess[], pageRows: number, palette: Palette): void {
+  const pages = [
+    ...new Set(accesses.flatMap(({ mode, rect }) => (mode === 'read' ? [Math.floor(rect.row0 / pageRows)] : []))),
+  ];
+  const width = box.width / pages.length;
+  for (const [i, page] of pages.entries()) {
+    pen.fill({ ...box, x: box.x + i * width, width: Math.max(0.75, width) }, palette.page(page), 0.95);
   }
 }

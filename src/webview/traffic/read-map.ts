@@ -80,7 +80,8 @@ export class ReadMap extends LitElement {
   }
 
   private drawAxes(pen: Pen, plotWidth: number, plotHeight: number, colour: string): void {
-    const { rows, columns } = this.heat;
+    const { columns, pageRows } = this.heat;
+    const rows = this.heat.rows / (pageRows ?? 1);
     for (const row of quarters(rows)) {
       const y = margins.top + (row / rows) * plotHeight;
       pen.text(margins.left - 5, y + (row === 0 ? 9 : 4), String(row), colour, { at: 'end' });
@@ -90,7 +91,8 @@ export class ReadMap extends LitElement {
       pen.text(x, margins.top + plotHeight + 14, String(column), colour, { at: column === 0 ? 'start' : 'middle' });
     }
     pen.text(margins.left + plotWidth / 2, height - 5, t('column'), colour, { at: 'middle' });
-    pen.text(10, margins.top + plotHeight / 2, t('row'), colour, { at: 'middle', turned: true });
+    const axis = pageRows === null ? t('row') : t('page');
+    pen.text(10, margins.top + plotHeight / 2, axis, colour, { at: 'middle', turned: true });
   }
 
   private drawLegend(pen: Pen, x: number, plotHeight: number, most: number, ground: Ground, colour: string): void {
@@ -181,13 +183,15 @@ function binText(heat: ReadHeat, bin: number): string {
   const column = (bin % across) * heat.binColumns;
   const range = (from: number, size: number, limit: number): string =>
     size > 1 ? `${from}–${Math.min(limit, from + size) - 1}` : String(from);
-  return t(
-    '{0} · row {1} · column {2}: read {3} times',
-    heatName(heat),
-    range(row, heat.binRows, heat.rows),
-    range(column, heat.binColumns, heat.columns),
-    significant(heat.reads[bin] ?? 0, 4),
-  );
+  const columns = range(column, heat.binColumns, heat.columns);
+  const reads = significant(heat.reads[bin] ?? 0, 4);
+  const { pageRows } = heat;
+  if (pageRows === null) {
+    const rows = range(row, heat.binRows, heat.rows);
+    return t('{0} · row {1} · column {2}: read {3} times', heatName(heat), rows, columns, reads);
+  }
+  const pages = range(row / pageRows, heat.binRows / pageRows, heat.rows / pageRows);
+  return t('{0} · page {1} · column {2}: read {3} times', heatName(heat), pages, columns, reads);
 }
 
 /** The tensor and its plane in words: `k · batch 0 · head 3`. */
@@ -210,12 +214,9 @@ export function heatSummary(heat: ReadHeat): string {
 /** The numbers behind a map of reads. */
 export function heatTable(heat: ReadHeat): PictureTable {
   const { across } = binsOf(heat);
+  const step = heat.binRows / (heat.pageRows ?? 1);
   return {
-    header: [t('first row'), t('first column'), t('reads per element')],
-    rows: heat.reads.map((reads, bin) => [
-      Math.floor(bin / across) * heat.binRows,
-      (bin % across) * heat.binColumns,
-      reads,
-    ]),
+    header: [heat.pageRows === null ? t('first row') : t('first page'), t('first column'), t('reads per element')],
+    rows: heat.reads.map((reads, bin) => [Math.floor(bin / across) * step, (bin % across) * heat.binColumns, reads]),
   };
 }

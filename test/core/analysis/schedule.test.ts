@@ -267,9 +267,9 @@ describe('size', () => {
 
 describe('places', () => {
   it('batch and heads count planes; vectors are a column; a state is its last two dimensions', () => {
-    expect(planeShape(['batch', 'heads', 'seqlen'], [2, 3, 5])).toEqual({ planes: 6, rows: 5, columns: 1 });
-    expect(planeShape(['heads'], [3])).toEqual({ planes: 1, rows: 3, columns: 1 });
-    expect(planeShape(['batch', 'heads', 'n', 'headDim', 'headDimV'], [2, 3, 4, 5, 6])).toEqual({
+    expect(planeShape(['batch', 'heads', 'seqlen'], [2, 3, 5])).toMatchObject({ planes: 6, rows: 5, columns: 1 });
+    expect(planeShape(['heads'], [3])).toMatchObject({ planes: 1, rows: 3, columns: 1 });
+    expect(planeShape(['batch', 'heads', 'n', 'headDim', 'headDimV'], [2, 3, 4, 5, 6])).toMatchObject({
       planes: 24,
       rows: 5,
       columns: 6,

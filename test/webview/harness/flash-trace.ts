@@ -52,13 +52,13 @@ export function flashTrace(fault: 'missed' | null = null): TraceReport {
         name: 'lse',
         role: 'output',
         parts: [],
-        dims: [
+        planeDims: [
           { name: 'batch', size: 1 },
           { name: 'heads', size: heads },
-          { name: 'seqlen', size: seqlen },
         ],
         rows: seqlen,
         columns: 1,
+        pageRows: null,
       },
     ]),
     score: { rows: seqlen, columns: seqlen, planes: heads },

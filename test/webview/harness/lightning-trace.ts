@@ -158,10 +158,6 @@ export function lightningTrace(): TraceReport {
     { name: 'batch', size: 1 },
     { name: 'heads', size: heads },
   ];
-  const square = [
-    { name: 'headDim', size: width },
-    { name: 'headDimV', size: width },
-  ];
   const tensorBytes = heads * seqlen * width * 4;
   const stateBytes = heads * chunks * width * width * 4;
   const compulsory = 4 * tensorBytes + 2 * heads * width * width * 4 + heads * 4;
@@ -204,16 +200,17 @@ export function lightningTrace(): TraceReport {
     sentence: 'Of pass attend 64 of 256 workgroups ran; its counts are scaled up by 4.',
     schedule: {
       tensors: tensors(seqlen, [
-        { name: 'slopes', role: 'input', parts: [], dims: [{ name: 'heads', size: heads }], rows: heads, columns: 1 },
-        { name: 's0', role: 'input', parts: [], dims: [...plane, ...square], rows: width, columns: width },
-        { name: 's', role: 'output', parts: [], dims: [...plane, ...square], rows: width, columns: width },
+        { name: 'slopes', role: 'input', parts: [], planeDims: [], rows: heads, columns: 1, pageRows: null },
+        { name: 's0', role: 'input', parts: [], planeDims: plane, rows: width, columns: width, pageRows: null },
+        { name: 's', role: 'output', parts: [], planeDims: plane, rows: width, columns: width, pageRows: null },
         {
           name: 'states',
           role: 'scratch',
           parts: [],
-          dims: [...plane, { name: 'chunks', size: chunks }, ...square],
+          planeDims: [...plane, { name: 'chunks', size: chunks }],
           rows: width,
           columns: width,
+          pageRows: null,
         },
       ]),
       score: { rows: seqlen, columns: seqlen, planes: heads },

@@ -62,14 +62,13 @@ export function tensors(seqlen: number, more: readonly ScheduleTensor[]): readon
     name,
     role,
     parts: [part],
-    dims: [
+    planeDims: [
       { name: 'batch', size: 1 },
       { name: 'heads', size: heads },
-      { name: 'seqlen', size: seqlen },
-      { name: name === 'q' || name === 'k' ? 'headDim' : 'headDimV', size: width },
     ],
     rows: seqlen,
     columns: width,
+    pageRows: null,
   });
   return [
     of('q', 'input', 'query'),
@@ -327,6 +326,7 @@ export function heat(tensor: string, head: number, rows: number, reads: (bin: nu
     columns: width,
     binRows: rows / bins,
     binColumns: 16,
+    pageRows: null,
     reads: Array.from({ length: bins * 4 }, (_, i) => reads(Math.floor(i / 4))),
   };
 }

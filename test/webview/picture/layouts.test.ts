@@ -106,7 +106,7 @@ describe('the stage of a tile schedule', () => {
     parts: readonly TensorPart[],
     rows: number,
     columns: number,
-  ): ScheduleTensor => ({ name, role, parts, dims: [], rows, columns });
+  ): ScheduleTensor => ({ name, role, parts, planeDims: [], rows, columns, pageRows: null });
   const schedule: Schedule = {
     tensors: [
       tensor('q_lat', 'input', ['query'], 2, 256),
