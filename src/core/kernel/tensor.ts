@@ -1,5 +1,6 @@
-import { getFloat16, setFloat16 } from '@petamoriken/float16';
+import { getFloat16 } from '@petamoriken/float16';
 import { elementStates } from '../numerics/element-errors.js';
+import { halfBits } from '../numerics/half.js';
 import type { StorageFormat } from '../numerics/ulp.js';
 import type { TensorView } from './model.js';
 
@@ -73,9 +74,10 @@ export function packTensor(view: TensorView, values: Float32Array, byteLength: n
     else forEachElement(view, (index, position) => (words[position] = values[index]!));
     return buffer;
   }
-  const data = new DataView(buffer, view.byteOffset);
-  if (isPlain(view)) for (let index = 0; index < count; index++) setFloat16(data, 2 * index, values[index]!, true);
-  else forEachElement(view, (index, position) => setFloat16(data, 2 * position, values[index]!, true));
+  const words = new Int32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(buffer, view.byteOffset);
+  if (isPlain(view)) for (let index = 0; index < count; index++) halves[index] = halfBits(words[index]!);
+  else forEachElement(view, (index, position) => (halves[position] = halfBits(words[index]!)));
   return buffer;
 }
 

@@ -1,8 +1,10 @@
+import { getFloat16 } from '@petamoriken/float16';
 import { describe, expect, it } from 'vitest';
 import { arithmetic } from '../../../src/core/numerics/arithmetic.js';
 import { fromBase64, toBase64 } from '../../../src/core/numerics/base64.js';
 import { errorHistogram } from '../../../src/core/numerics/error-histogram.js';
 import type { Comparison } from '../../../src/core/numerics/element-errors.js';
+import { halfBits } from '../../../src/core/numerics/half.js';
 import { normalValues, randomBits } from '../../../src/core/numerics/random.js';
 import { median, settled, spreadOf } from '../../../src/core/numerics/statistics.js';
 import { roundTo, ulpDistance } from '../../../src/core/numerics/ulp.js';
@@ -63,6 +65,48 @@ describe('units in the last place', () => {
     expect(roundTo('f16', 1 + 2 ** -11)).toBe(1);
     expect(roundTo('f16', 1 + 3 * 2 ** -11)).toBe(1 + 2 ** -9);
     expect(roundTo('f32', 0.1)).toBe(Math.fround(0.1));
+  });
+});
+
+describe('the bits of a half', () => {
+  const float = new Float32Array(1);
+  const word = new Int32Array(float.buffer);
+  const data = new DataView(new ArrayBuffer(2));
+  /** The value of a half; that of infinity is what the next exponent would begin with, so that ties have a middle. */
+  const valueOf = (half: number): number => {
+    data.setUint16(0, half);
+    const value = getFloat16(data, 0);
+    return value === Infinity ? 2 ** 16 : value;
+  };
+  /** The bits of the half nearest to the float32 that is `steps` of its own steps away from a value. */
+  const nearest = (value: number, steps = 0): number => {
+    float[0] = value;
+    return halfBits(word[0]! + steps);
+  };
+
+  it('are those of the nearest one for each half, and beside and on each tie', () => {
+    const wrong: number[] = [];
+    for (let half = 0; half < 0x7c00; half++) {
+      const value = valueOf(half);
+      const tie = (value + valueOf(half + 1)) / 2;
+      const even = half % 2 === 0 ? half : half + 1;
+      const right =
+        nearest(value) === half &&
+        nearest(tie) === even &&
+        nearest(tie, -1) === half &&
+        nearest(tie, 1) === half + 1 &&
+        nearest(-value) === (half | 0x8000) &&
+        nearest(-tie) === (even | 0x8000);
+      if (!right) wrong.push(half);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('are zero, infinity and NaN where the float32 is too small, too large or none', () => {
+    expect([2 ** -26, -(2 ** -149), 2 ** 16, -Infinity].map((value) => nearest(value))).toEqual([
+      0, 0x8000, 0x7c00, 0xfc00,
+    ]);
+    expect(nearest(Number.NaN) & 0x7fff).toBe(0x7e00);
   });
 });
 
