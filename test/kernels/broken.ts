@@ -30,6 +30,7 @@ import { rotate, rotateBack } from './broken/rotary-embedding.js';
 import { s4Chunked, s4Decode, s4DecodeF16 } from './broken/s4.js';
 import { slidingWindow } from './broken/sliding-window.js';
 import { flash, naive, softmaxBackward, softmaxDecode } from './broken/softmax.js';
+import { splitKvMerge } from './broken/split-kv.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 import { atlasOmega } from './broken/atlas.js';
 import { titansChunked, titansDecode, titansDecodeF16 } from './broken/titans.js';
@@ -52,6 +53,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('softmax/backward.wgsl', softmaxBackward),
   ...inFile('softmax/decode.wgsl', softmaxDecode),
   ...inFile('softmax/sliding-window.wgsl', slidingWindow),
+  ...inFile('split-kv/merge.wgsl', splitKvMerge),
   ...inFile('linear/left-product.wgsl', leftProduct),
   ...inFile('linear/right-product.wgsl', rightProduct),
   ...inFile('linear/backward.wgsl', linearBackward),

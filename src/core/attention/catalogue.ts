@@ -20,6 +20,7 @@ import { rotaryEmbedding } from './rotary-embedding.js';
 import { elementCount, fallbackSize, leaderOf, tensorDims } from './sizes.js';
 import { s4 } from './s4.js';
 import { softmaxAttention } from './softmax-attention.js';
+import { splitKvMerge } from './split-kv-merge.js';
 import { stateSpaceDuality } from './state-space-duality.js';
 import { titans } from './titans.js';
 import { titansMlp } from './titans-mlp.js';
@@ -50,6 +51,7 @@ export const mechanisms: readonly Mechanism[] = [
   groupedLatentAttention,
   gatedAttentionUnit,
   groupedTiedAttention,
+  splitKvMerge,
 ];
 
 /** The mechanism of an id, or null where there is none. */

@@ -17,6 +17,7 @@ import { retentionTemplate } from './templates/retention.js';
 import { rotaryEmbeddingTemplate } from './templates/rotary-embedding.js';
 import { s4Template } from './templates/s4.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
+import { splitKvMergeTemplate } from './templates/split-kv-merge.js';
 import { stateSpaceDualityTemplate } from './templates/state-space-duality.js';
 import { atlasTemplate } from './templates/atlas.js';
 import { titansTemplate } from './templates/titans.js';
@@ -47,6 +48,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['grouped-latent-attention', groupedLatentAttentionTemplate],
   ['gated-attention-unit', gatedAttentionUnitTemplate],
   ['grouped-tied-attention', groupedTiedAttentionTemplate],
+  ['split-kv-merge', splitKvMergeTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

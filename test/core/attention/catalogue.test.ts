@@ -39,6 +39,7 @@ describe('the catalogue', () => {
       'grouped-latent-attention',
       'gated-attention-unit',
       'grouped-tied-attention',
+      'split-kv-merge',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
