@@ -15,6 +15,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'softmax/sliding-window.wgsl', title: 'Softmax attention, sliding window' },
   { path: 'softmax/backward.wgsl', title: 'Softmax attention, backward' },
   { path: 'softmax/decode.wgsl', title: 'Softmax attention, decode with split keys' },
+  { path: 'softmax/decode-f16.wgsl', title: 'Softmax attention, decode from a cache in f16' },
   { path: 'split-kv/merge.wgsl', title: 'Split-KV decoding, the merge of its parts' },
   { path: 'linear/left-product.wgsl', title: 'Linear attention, left product' },
   { path: 'linear/right-product.wgsl', title: 'Linear attention, right product' },

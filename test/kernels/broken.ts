@@ -30,6 +30,7 @@ import { rotate, rotateBack } from './broken/rotary-embedding.js';
 import { s4Chunked, s4Decode, s4DecodeF16 } from './broken/s4.js';
 import { slidingWindow } from './broken/sliding-window.js';
 import { flash, naive, softmaxBackward, softmaxDecode } from './broken/softmax.js';
+import { softmaxDecodeF16 } from './broken/softmax-decode-f16.js';
 import { splitKvMerge } from './broken/split-kv.js';
 import { stateSpaceChunked, stateSpaceDecode, stateSpaceDecodeF16 } from './broken/state-space.js';
 import { atlasOmega } from './broken/atlas.js';
@@ -52,6 +53,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('softmax/flash.wgsl', flash),
   ...inFile('softmax/backward.wgsl', softmaxBackward),
   ...inFile('softmax/decode.wgsl', softmaxDecode),
+  ...inFile('softmax/decode-f16.wgsl', softmaxDecodeF16),
   ...inFile('softmax/sliding-window.wgsl', slidingWindow),
   ...inFile('split-kv/merge.wgsl', splitKvMerge),
   ...inFile('linear/left-product.wgsl', leftProduct),
