@@ -50,6 +50,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'mla/decode.wgsl', title: 'Multi-head latent attention (MLA), decode' },
   { path: 'grouped-latent/decode.wgsl', title: 'Grouped Latent Attention, decode' },
   { path: 'grouped-tied/prefill.wgsl', title: 'Grouped-Tied Attention' },
+  { path: 'grouped-tied/backward.wgsl', title: 'Grouped-Tied Attention, backward' },
   { path: 'grouped-tied/decode.wgsl', title: 'Grouped-Tied Attention, decode' },
   { path: 'transnormer/diag-attention.wgsl', title: 'DiagAttention of TransNormer' },
   { path: 'gated-unit/forward.wgsl', title: 'Gated attention unit (GAU)' },

@@ -17,7 +17,7 @@ import {
   lightningDecodeF16,
 } from './broken/lightning.js';
 import { gatedUnit } from './broken/gated-unit.js';
-import { groupedTiedDecode, groupedTiedPrefill } from './broken/grouped-tied.js';
+import { groupedTiedBackward, groupedTiedDecode, groupedTiedPrefill } from './broken/grouped-tied.js';
 import { groupedLatentDecode, latentDecode, latentPrefill } from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
@@ -114,4 +114,5 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('gated-unit/forward.wgsl', gatedUnit),
   ...inFile('grouped-tied/prefill.wgsl', groupedTiedPrefill),
   ...inFile('grouped-tied/decode.wgsl', groupedTiedDecode),
+  ...inFile('grouped-tied/backward.wgsl', groupedTiedBackward),
 ];

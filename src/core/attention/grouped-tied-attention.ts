@@ -1,6 +1,6 @@
 import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { goldenOption } from './golden-operation.js';
-import { groupedTiedBackwardGrid, groupedTiedDecodeGrid, groupedTiedGrid } from './grouped-tied-grid.js';
+import { groupedTiedDecodeGrid, groupedTiedGrid } from './grouped-tied-grid.js';
 import { normalInputs } from './inputs.js';
 import { pairsIn } from './masks.js';
 import type {
@@ -233,7 +233,7 @@ function outward(direction: Direction, grid: Computation['grid']): Computation {
 const backwardComputation: Computation = {
   direction: 'backward',
   tensors: backwardTensors,
-  grid: groupedTiedBackwardGrid,
+  grid: groupedTiedGrid,
   generate: (shape, _options, seed) => normalInputs(backwardTensors, shape, seed),
   reference: backward,
   flops: flopsOf('backward'),

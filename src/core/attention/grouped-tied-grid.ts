@@ -2,7 +2,7 @@ import type { GridCase } from './mechanism.js';
 
 const small = { heads: 4, headsKv: 2, headDim: 32 };
 
-/** The cases a kernel that takes a whole sequence is held to. */
+/** The cases a kernel that takes a whole sequence, forward or backward, is held to. */
 export const groupedTiedGrid: readonly GridCase[] = [
   { name: 'a single token', shape: { heads: 2, headsKv: 1, seqlen: 1, headDim: 16 }, options: {} },
   { name: 'one below a tile of 16', shape: { ...small, seqlen: 15, headDim: 16 }, options: {} },
@@ -65,6 +65,3 @@ export const groupedTiedDecodeGrid: readonly GridCase[] = [
   { name: 'as many queries as keys', shape: { ...small, seqlen: 19, seqlenK: 19 }, options: {} },
   { name: 'queries before the first key', shape: { ...small, seqlen: 6, seqlenK: 4 }, options: {} },
 ];
-
-/** The cases a kernel that makes gradients is held to. */
-export const groupedTiedBackwardGrid: readonly GridCase[] = groupedTiedGrid;

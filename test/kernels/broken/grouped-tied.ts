@@ -117,3 +117,63 @@ export const groupedTiedDecode: readonly Mistake[] = [
     why: 'The last step of 16 keys reaches beyond the cache, and a zero key has a score of 0, not none.',
   },
 ];
+
+/** Mistakes in grouped-tied/backward.wgsl. */
+export const groupedTiedBackward: readonly Mistake[] = [
+  {
+    name: 'a tied state gets no gradient as a key',
+    find: 'gradient += params.scale * key_gradient[i];',
+    replace: 'gradient += 0.0;',
+    caughtBy: first,
+    why: 'It is value and key at once: dKV is the sum of both gradients.',
+  },
+  {
+    name: 'the rotated slice gets the gradient of one tied head',
+    find: 'head < params.heads_kv; head++',
+    replace: 'head < 1u; head++',
+    caughtBy: first,
+    why: 'All heads share the slice: its gradient is a sum over all of them.',
+  },
+  {
+    name: 'the row scalar Δ is left out of dQ',
+    find: '(product_keys[i] - mean * weight_keys[i]);',
+    replace: '(product_keys[i]);',
+    caughtBy: first,
+    why: 'The softmax couples the scores of a row: dS = P (dP - Δ).',
+  },
+  {
+    name: 'the gradient of lse is added to Δ instead of taken from it',
+    find: '/ divisor - dlse[at];',
+    replace: '/ divisor + dlse[at];',
+    caughtBy: first,
+    why: 'lse grows with every score by its weight: dS gains P dlse.',
+  },
+  {
+    name: 'the sums over keys are not brought to the new maximum',
+    find: 'product_keys[COLUMNS * row + c] *= rescale;',
+    replace: 'product_keys[COLUMNS * row + c] *= 1.0;',
+    caughtBy: first,
+    why: 'Steps before the maximum rose count too much.',
+  },
+  {
+    name: 'a group of query heads gives its tied head only the first one',
+    find: 'member < shared_by; member++',
+    replace: 'member < 1u; member++',
+    caughtBy: first,
+    why: 'dKV is a sum over all query heads that share the tied head.',
+  },
+  {
+    name: 'the queries start where the keys do, whatever the alignment',
+    find: 'max(first_key + params.seqlen, params.seqlen_k) - params.seqlen_k, params.causal',
+    replace: 'first_key, params.causal',
+    caughtBy: 'few queries at the end of many keys',
+    why: 'The queries are the last of the seqlenK positions.',
+  },
+  {
+    name: 'no barrier between the parts of scores and their sums',
+    find: '    write_parts(sums, lane);\n    workgroupBarrier();\n    add_up(lane);\n    workgroupBarrier();\n\n    var weights',
+    replace: '    write_parts(sums, lane);\n    add_up(lane);\n    workgroupBarrier();\n\n    var weights',
+    caughtBy: first,
+    why: 'Invocations add up what others have not written yet.',
+  },
+];
