@@ -1,5 +1,5 @@
 import type { Mechanism, OptionSpec, OptionValue, Shape } from '../core/attention/mechanism.js';
-import { fallbackSize, followsLeader, leaderOf } from '../core/attention/sizes.js';
+import { fallbackSize, followsLeaders, leadersOf } from '../core/attention/sizes.js';
 import type { CaseOverride } from '../lab/contract.js';
 import type { Translate } from './translate.js';
 
@@ -63,7 +63,7 @@ export function remember(
 }
 
 /**
- * A dimension's size under an override, and the dimension it follows (null where it has a size of its own).
+ * A dimension's size under an override, and the dimensions it follows (null where it has a size of its own).
  * A dimension that the file leaves to another one changes with that one.
  */
 export function resolveDimension(
@@ -76,12 +76,9 @@ export function resolveDimension(
   const chosen = override?.shape[name];
   if (chosen !== undefined) return { value: chosen, follows: null };
   const dimension = mechanism.dimensions.find((other) => other.name === name);
-  const leader = dimension === undefined ? null : leaderOf(dimension);
-  if (dimension === undefined || leader === null || !followsLeader(dimension, fileShape)) {
-    return { value: fileValue, follows: null };
-  }
-  const { value } = resolveDimension(leader, mechanism, fileShape, override);
-  return { value: fallbackSize(dimension, value), follows: leader };
+  if (dimension === undefined || !followsLeaders(dimension, fileShape)) return { value: fileValue, follows: null };
+  const value = fallbackSize(dimension, (leader) => resolveDimension(leader, mechanism, fileShape, override).value);
+  return { value, follows: leadersOf(dimension).join(', ') };
 }
 
 function formatValue(value: OptionValue): string {

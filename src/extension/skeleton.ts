@@ -5,11 +5,14 @@ const workgroupSize = 64;
 
 /**
  * A kernel file with everything but the mathematics: front matter, parameters, one binding for each required tensor of
- * the mechanism's forward direction, and an entry point that writes zeros, one row of `o` per invocation.
+ * the mechanism's forward direction (of its first one where it has no forward), and an entry point that writes zeros, one row
+ * of the output per invocation.
  */
 export function kernelSkeleton(mechanism: Mechanism): string {
-  const forward = mechanism.computations.find((computation) => computation.direction === 'forward');
-  const tensors = (forward?.tensors ?? []).filter((tensor) => tensor.required);
+  const { computations } = mechanism;
+  const computation = computations.find(({ direction }) => direction === 'forward') ?? computations[0];
+  const { direction, tensors: all } = computation ?? { direction: 'forward', tensors: [] };
+  const tensors = all.filter((tensor) => tensor.required);
   const used = new Set(tensors.flatMap((tensor) => tensor.dims));
   const dimensions = mechanism.dimensions.map(({ name }) => name).filter((name) => used.has(name));
   const members = [
@@ -25,8 +28,8 @@ export function kernelSkeleton(mechanism: Mechanism): string {
   const workgroups = axes.map(({ dimension }, at) => (at === 0 ? `ceil(${dimension} / ${workgroupSize})` : dimension));
   return `/*---
 mechanism: ${mechanism.id}
-passes:
-  - { entry: forward, workgroups: [${workgroups.join(', ')}] }
+${direction === 'forward' ? '' : `direction: ${direction}\n`}passes:
+  - { entry: ${direction}, workgroups: [${workgroups.join(', ')}] }
 ---*/
 
 // ${mechanism.title}: ${mechanism.summary}
@@ -39,7 +42,7 @@ ${members.map((member) => `  ${member},`).join('\n')}
 ${tensors.map(bindingOf).join('\n')}
 
 @compute @workgroup_size(${workgroupSize})
-fn forward(@builtin(global_invocation_id) id: vec3u) {
+fn ${direction}(@builtin(global_invocation_id) id: vec3u) {
 ${axes.map(({ index, component }) => `  let ${index} = id.${component};`).join('\n')}
   if (${first!.index} >= params.${first!.member}) {
     return;

@@ -52,6 +52,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'grouped-tied/prefill.wgsl', title: 'Grouped-Tied Attention' },
   { path: 'grouped-tied/backward.wgsl', title: 'Grouped-Tied Attention, backward' },
   { path: 'grouped-tied/decode.wgsl', title: 'Grouped-Tied Attention, decode' },
+  { path: 'grouped-latent/paged-decode.wgsl', title: 'Paged latent attention (MLA, Grouped Latent Attention), decode' },
   { path: 'transnormer/diag-attention.wgsl', title: 'DiagAttention of TransNormer' },
   { path: 'gated-unit/forward.wgsl', title: 'Gated attention unit (GAU)' },
   { path: 'state-space/chunked.wgsl', title: 'Mamba-2 state space duality, chunked' },

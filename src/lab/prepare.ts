@@ -1,6 +1,6 @@
 import { completeOptions, completeShape } from '../core/attention/catalogue.js';
 import type { Computation, Mechanism, OptionValue } from '../core/attention/mechanism.js';
-import { followsLeader } from '../core/attention/sizes.js';
+import { followsLeaders } from '../core/attention/sizes.js';
 import type { Kernel, KernelCase, Plan } from '../core/kernel/model.js';
 import { planKernel } from '../core/kernel/plan.js';
 import { readKernel } from '../core/kernel/read.js';
@@ -43,7 +43,7 @@ export function chosenCase({ kernel, mechanism }: ReadyKernel, override: CaseOve
   if (stranger) throw wrongCase(stranger.message, stranger.remedy);
   const kept: Record<string, number> = {};
   for (const dimension of mechanism.dimensions) {
-    if (!followsLeader(dimension, kernel.shape)) kept[dimension.name] = kernel.shape[dimension.name]!;
+    if (!followsLeaders(dimension, kernel.shape)) kept[dimension.name] = kernel.shape[dimension.name]!;
   }
   const shape = completeShape(mechanism, { ...kept, ...override.shape });
   const usual = completeOptions(mechanism, kernel.shape, {});

@@ -1,6 +1,6 @@
 import { completeOptions, completeShape } from '../core/attention/catalogue.js';
 import type { Mechanism, Shape } from '../core/attention/mechanism.js';
-import { followsLeader } from '../core/attention/sizes.js';
+import { followsLeaders } from '../core/attention/sizes.js';
 import type { KernelCase } from '../core/kernel/model.js';
 import type { ReadyKernel } from './prepare.js';
 
@@ -42,7 +42,7 @@ export function smallEnough(
 function leaders({ dimensions }: Mechanism, shape: Shape): Shape {
   const follows = (name: string): boolean => {
     const spec = dimensions.find((dimension) => dimension.name === name);
-    return spec !== undefined && followsLeader(spec, shape);
+    return spec !== undefined && followsLeaders(spec, shape);
   };
   return Object.fromEntries(Object.entries(shape).filter(([name]) => !follows(name)));
 }

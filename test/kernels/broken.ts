@@ -18,7 +18,7 @@ import {
 } from './broken/lightning.js';
 import { gatedUnit } from './broken/gated-unit.js';
 import { groupedTiedBackward, groupedTiedDecode, groupedTiedPrefill } from './broken/grouped-tied.js';
-import { groupedLatentDecode, latentDecode, latentPrefill } from './broken/latent.js';
+import { groupedLatentDecode, latentDecode, latentPrefill, pagedLatentDecode } from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { mlpGradientKernel } from './broken/mlp-gradient.js';
@@ -111,6 +111,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('mla/prefill.wgsl', latentPrefill),
   ...inFile('mla/decode.wgsl', latentDecode),
   ...inFile('grouped-latent/decode.wgsl', groupedLatentDecode),
+  ...inFile('grouped-latent/paged-decode.wgsl', pagedLatentDecode),
   ...inFile('gated-unit/forward.wgsl', gatedUnit),
   ...inFile('grouped-tied/prefill.wgsl', groupedTiedPrefill),
   ...inFile('grouped-tied/decode.wgsl', groupedTiedDecode),

@@ -151,7 +151,7 @@ export function scheduleSentence(
   const steps = Math.max(0, ...byPass.flat().map(({ length }) => length));
   const why =
     parts === null
-      ? `${mechanism.title} has no queries and keys that meet.`
+      ? (mechanism.unfollowed ?? `${mechanism.title} has no queries and keys that meet.`)
       : 'No products of queries and keys could be followed.';
   return `${why} The longest traced workgroup takes ${counted(steps, 'step', 'steps')}.`;
 }

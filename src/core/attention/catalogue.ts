@@ -13,11 +13,12 @@ import { mlpGradient } from './mlp-gradient.js';
 import { multiHeadLatentAttention } from './multi-head-latent-attention.js';
 import { newtonSchulzIteration } from './newton-schulz.js';
 import { normAttention } from './norm-attention.js';
+import { pagedLatentAttention } from './paged-latent-attention.js';
 import { performerAttention } from './performer-attention.js';
 import { polynomialFeatures } from './polynomial-features.js';
 import { retention } from './retention.js';
 import { rotaryEmbedding } from './rotary-embedding.js';
-import { elementCount, fallbackSize, leaderOf, tensorDims } from './sizes.js';
+import { elementCount, fallbackSize, tensorDims } from './sizes.js';
 import { s4 } from './s4.js';
 import { softmaxAttention } from './softmax-attention.js';
 import { splitKvMerge } from './split-kv-merge.js';
@@ -49,6 +50,7 @@ export const mechanisms: readonly Mechanism[] = [
   titansMlp,
   multiHeadLatentAttention,
   groupedLatentAttention,
+  pagedLatentAttention,
   gatedAttentionUnit,
   groupedTiedAttention,
   splitKvMerge,
@@ -70,8 +72,7 @@ export function completeShape(mechanism: Mechanism, given: Shape): Shape {
   const sizeOf = (name: string): number => {
     const dimension = mechanism.dimensions.find((candidate) => candidate.name === name);
     if (dimension === undefined) throw new Error(`Bug in Tilescope: a fallback names ${name}, which is no dimension.`);
-    const leader = leaderOf(dimension);
-    return given[name] ?? fallbackSize(dimension, leader === null ? 0 : sizeOf(leader));
+    return given[name] ?? fallbackSize(dimension, sizeOf);
   };
   for (const { name } of mechanism.dimensions) shape[name] = sizeOf(name);
   return shape;

@@ -84,7 +84,7 @@ const dimensions: readonly DimensionSpec[] = [
   ...attentionDimensions(1024, ['headDimV']).map((spec) => (spec.name === 'headsKv' ? { ...spec, fallback: 2 } : spec)),
   {
     name: 'ropeDim',
-    fallback: { from: 'headDim', size: (headDim) => Math.floor(headDim / 2), text: 'headDim / 2' },
+    fallback: { from: ['headDim'], size: (headDim) => Math.floor(headDim / 2), text: 'headDim / 2' },
     description: 'Width of the rotated part of queries and keys, half of headDim unless given.',
   },
 ];

@@ -20,7 +20,8 @@ import type {
 import { switchOption } from './sizes.js';
 import { caseScalars, forwardTolerance, input, invalidCase, lseTolerance, optionalOutput, output } from './specs.js';
 
-const optionSpecs: readonly OptionSpec[] = [
+/** The options of attention to latents. */
+export const latentOptions: readonly OptionSpec[] = [
   {
     name: 'causal',
     kind: 'boolean',
@@ -30,7 +31,7 @@ const optionSpecs: readonly OptionSpec[] = [
   {
     name: 'scale',
     kind: 'number',
-    fallback: (shape) => {
+    fallback: (shape: Shape): number => {
       const { headDim, ropeDim } = latentSizes(shape);
       return (headDim + ropeDim) ** -0.5;
     },
@@ -111,7 +112,8 @@ function tensorsOf(latentHeads: readonly string[]): {
   };
 }
 
-function dimensionsOf(grouped: boolean, latentDim: number): readonly DimensionSpec[] {
+/** The dimensions of attention to latents: several latent heads where `grouped`, of `latentDim` numbers unless given. */
+export function latentDimensions(grouped: boolean, latentDim: number): readonly DimensionSpec[] {
   const latentHeads: DimensionSpec = {
     name: 'headsKv',
     fallback: 2,
@@ -202,26 +204,27 @@ function goldenOf(grouped: boolean): Readonly<Record<string, GoldenOperation>> {
 /** A mechanism that attends to a cache of latents, each of them key and value at once. */
 export function latentMechanism(form: LatentForm): Mechanism {
   const { id, title, summary, grouped } = form;
-  const dimensions = dimensionsOf(grouped, form.latentDim);
+  const dimensions = latentDimensions(grouped, form.latentDim);
   return {
     id,
     title,
     summary,
     dimensions,
-    options: optionSpecs,
+    options: latentOptions,
     computations: computationsOf(form),
     recurrence: null,
     golden: goldenOf(grouped),
-    scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
+    scalars: (shape, options) => caseScalars(latentOptions, shape, options),
     visibleKeys,
     parts,
-    validate: (shape, options) => {
-      const problem = invalidCase(dimensions, optionSpecs, shape, options);
-      if (problem !== null) return problem;
-      const { heads, headsKv } = latentSizes(shape);
-      return heads % headsKv === 0
-        ? null
-        : `heads is ${heads} and headsKv is ${headsKv}: every latent head serves the same number of query heads, so heads must be a multiple of headsKv.`;
-    },
+    validate: (shape, options) => invalidCase(dimensions, latentOptions, shape, options) ?? unequalGroups(shape),
   };
+}
+
+/** What is wrong with the numbers of heads, in words, or null. */
+export function unequalGroups(shape: Shape): string | null {
+  const { heads, headsKv } = latentSizes(shape);
+  return heads % headsKv === 0
+    ? null
+    : `heads is ${heads} and headsKv is ${headsKv}: every latent head serves the same number of query heads, so heads must be a multiple of headsKv.`;
 }

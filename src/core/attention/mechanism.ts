@@ -13,23 +13,26 @@ export type Direction = 'forward' | 'backward' | 'decode';
 /** The number format a reference calculates in: `f64` is the truth, `f32` the naive baseline beside it. */
 export type Precision = 'f64' | 'f32';
 
-/** A size that follows from that of another dimension: a table with an entry for each distance of two tokens, say. */
+/** A size that follows from those of other dimensions: a table with an entry for each distance of two tokens, say. */
 export interface DerivedSize {
-  /** The other dimension. */
-  readonly from: string;
-  readonly size: (from: number) => number;
+  /** The other dimensions. */
+  readonly from: readonly string[];
+  /** The size, from theirs in the order of `from`. */
+  readonly size: (...from: number[]) => number;
   /** The same for people: `2 · seqlen - 1`. */
   readonly text: string;
 }
 
 /**
  * A dimension of a mechanism. `fallback` is what it has when not given: a size, that of the dimension it names, or one
- * derived from it.
+ * derived from several.
  */
 export interface DimensionSpec {
   readonly name: string;
   readonly fallback: number | string | DerivedSize;
   readonly description: string;
+  /** True where it only says how large an input is (a pool of pages): a kernel need not know it. */
+  readonly onlyInputs?: boolean;
 }
 
 /** An option of a mechanism. `fallback` may depend on the shape (a scale of headDim^-1/2, for example). */
@@ -209,6 +212,8 @@ export interface Mechanism {
    * computation may have parts of its own.
    */
   readonly parts: AttentionParts | null;
+  /** Where `parts` is null though queries and keys meet: why their pairs are not followed, in a sentence. */
+  readonly unfollowed?: string;
   /** What is wrong with a complete shape and options (heads not a multiple of headsKv, ...), or null. */
   readonly validate: (shape: Shape, options: Options) => string | null;
 }

@@ -28,6 +28,28 @@ export function joined(parts: readonly Float64Array[]): Float64Array {
   return values;
 }
 
+/** Outputs of one sequence each, [1, ...], as one output of all: [sequences, ...]. */
+export function joinedSequences(parts: readonly ReferenceTensor[]): ReferenceTensor {
+  const [, ...dims] = parts[0]?.dims ?? [];
+  const rowsOf = (part: ReferenceTensor): number => part.dims.slice(0, -1).reduce((product, size) => product * size, 1);
+  const rows: number[] = [];
+  const exact: number[] = [];
+  let computed = 0;
+  parts.forEach((part, sequence) => {
+    const count = part.rows?.length ?? rowsOf(part);
+    const first = sequence * rowsOf(part);
+    for (let at = 0; at < count; at++) rows.push(first + (part.rows?.[at] ?? at));
+    for (const row of part.exactRows ?? []) exact.push(computed + row);
+    computed += count;
+  });
+  return {
+    dims: [parts.length, ...dims],
+    rows: parts.every((part) => part.rows === null) ? null : Uint32Array.from(rows),
+    values: joined(parts.map(({ values }) => Float64Array.from(values))),
+    exactRows: exact.length > 0 ? Uint32Array.from(exact) : null,
+  };
+}
+
 /** An output of which the chosen ones of `total` groups (heads, say) were computed, `perGroup` rows of each. */
 export function tensorOfGroups(
   values: Float64Array,

@@ -28,23 +28,22 @@ export function sizesOf(shape: Shape): Sizes {
   };
 }
 
-/** The dimension that another one follows when it is not given, or null for one that has a size of its own. */
-export function leaderOf({ fallback }: DimensionSpec): string | null {
-  if (typeof fallback === 'number') return null;
-  return typeof fallback === 'string' ? fallback : fallback.from;
+/** The dimensions that another one follows when it is not given; none for one that has a size of its own. */
+export function leadersOf({ fallback }: DimensionSpec): readonly string[] {
+  if (typeof fallback === 'number') return [];
+  return typeof fallback === 'string' ? [fallback] : fallback.from;
 }
 
-/** The size of a dimension that is not given, once the one that it follows has the size `leader`. */
-export function fallbackSize({ fallback }: DimensionSpec, leader: number): number {
+/** The size of a dimension that is not given, when those that it follows (`leadersOf`) have the sizes that `sizeOf` tells. */
+export function fallbackSize({ fallback }: DimensionSpec, sizeOf: (leader: string) => number): number {
   if (typeof fallback === 'number') return fallback;
-  return typeof fallback === 'string' ? leader : fallback.size(leader);
+  return typeof fallback === 'string' ? sizeOf(fallback) : fallback.size(...fallback.from.map(sizeOf));
 }
 
-/** Whether a dimension has just the size in a complete shape that the dimension it follows gives it. */
-export function followsLeader(dimension: DimensionSpec, shape: Shape): boolean {
-  const leader = leaderOf(dimension);
-  const size = leader === null ? undefined : shape[leader];
-  return size !== undefined && shape[dimension.name] === fallbackSize(dimension, size);
+/** Whether a dimension has just the size in a complete shape that the dimensions it follows give it. */
+export function followsLeaders(dimension: DimensionSpec, shape: Shape): boolean {
+  if (leadersOf(dimension).length === 0) return false;
+  return shape[dimension.name] === fallbackSize(dimension, (leader) => shape[leader] ?? Number.NaN);
 }
 
 /** The sizes of a tensor whose dimensions have these names. */

@@ -30,7 +30,7 @@ export function gatedSizes(shape: Shape): GatedSizes {
 export function biasDimension(dimension: string): DimensionSpec {
   return {
     name: 'biasDim',
-    fallback: { from: dimension, size: (tokens) => 2 * tokens - 1, text: `2 · ${dimension} - 1` },
+    fallback: { from: [dimension], size: (tokens) => 2 * tokens - 1, text: `2 · ${dimension} - 1` },
     description: 'Entries of the table of biases, an odd number: distances j - i from -(biasDim - 1) / 2 on.',
   };
 }

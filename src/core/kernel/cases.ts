@@ -1,6 +1,14 @@
 import { completeOptions, completeShape } from '../attention/catalogue.js';
-import type { GridCase, Mechanism, Options, OptionSpec, OptionValue, Shape } from '../attention/mechanism.js';
-import { leaderOf } from '../attention/sizes.js';
+import type {
+  DimensionSpec,
+  GridCase,
+  Mechanism,
+  Options,
+  OptionSpec,
+  OptionValue,
+  Shape,
+} from '../attention/mechanism.js';
+import { leadersOf } from '../attention/sizes.js';
 import { entryOf } from './yamlTree.js';
 import type { FrontMatter } from './frontMatter.js';
 import { impossibleCase } from './limits.js';
@@ -15,6 +23,11 @@ export function optionScalars(spec: OptionSpec): readonly string[] {
 
 function takesOption(spec: OptionSpec, takes: ReadonlySet<string>): boolean {
   return spec.onlyInputs === true || optionScalars(spec).some((name) => takes.has(name));
+}
+
+/** Whether a kernel that takes these names may be run at any size of a dimension. */
+export function takesDimension({ name, onlyInputs }: DimensionSpec, takes: ReadonlySet<string>): boolean {
+  return onlyInputs === true || takes.has(name);
 }
 
 const same = (a: OptionValue | undefined, b: OptionValue | undefined): boolean =>
@@ -56,7 +69,7 @@ export function readCases(
     }
     for (const entry of item.entries) {
       const spec = mechanism.options.find(({ name }) => name === entry.key);
-      if (spec ? takesOption(spec, takes) : takes.has(entry.key) || follows(mechanism, entry.key)) continue;
+      if (spec ? takesOption(spec, takes) : takes.has(entry.key) || isFree(mechanism, entry.key)) continue;
       const message = `The kernel takes "${entry.key}" in nowhere: no uniform, constant or workgroup expression reads it.`;
       report.info('untaken-dimension', entry.keySpan, message, 'Keep it only if the WGSL learns it in another way.');
     }
@@ -65,8 +78,10 @@ export function readCases(
   return distinct(cases);
 }
 
-function follows(mechanism: Mechanism, name: string): boolean {
-  return mechanism.dimensions.some((dimension) => dimension.name === name && leaderOf(dimension) !== null);
+/** Whether a dimension follows others, or only says how large an input is. */
+function isFree({ dimensions }: Mechanism, name: string): boolean {
+  const dimension = dimensions.find((candidate) => candidate.name === name);
+  return dimension !== undefined && (dimension.onlyInputs === true || leadersOf(dimension).length > 0);
 }
 
 /**
@@ -80,13 +95,14 @@ function gridCase(
   takes: ReadonlySet<string>,
 ): KernelCase | null {
   const fixedShape: Record<string, number> = {};
+  const taking = new Set(mechanism.dimensions.filter((one) => takesDimension(one, takes)).map(({ name }) => name));
   for (const { name } of mechanism.dimensions) {
     const declared = setting.declaredShape[name];
-    if (!takes.has(name) && declared !== undefined) fixedShape[name] = declared;
+    if (!taking.has(name) && declared !== undefined) fixedShape[name] = declared;
   }
   const varied = completeShape(mechanism, { ...fixedShape, ...entry.shape });
   // What the kernel does not take must be what it would be had the grid not spoken of it.
-  const taken = Object.fromEntries(Object.entries(entry.shape).filter(([name]) => takes.has(name)));
+  const taken = Object.fromEntries(Object.entries(entry.shape).filter(([name]) => taking.has(name)));
   const shape = completeShape(mechanism, { ...fixedShape, ...taken });
   if (mechanism.dimensions.some(({ name }) => shape[name] !== varied[name])) return null;
   const fixedOptions: Record<string, OptionValue> = {};

@@ -1,7 +1,7 @@
 import { completeOptions, completeShape } from '../attention/catalogue.js';
 import type { Mechanism, Options, OptionValue, Shape } from '../attention/mechanism.js';
-import { followsLeader } from '../attention/sizes.js';
-import { optionScalars } from './cases.js';
+import { followsLeaders } from '../attention/sizes.js';
+import { optionScalars, takesDimension } from './cases.js';
 import type { Kernel } from './model.js';
 
 /** Whether a kernel of a mechanism takes in a complete shape and options, or has them as they are. */
@@ -13,7 +13,8 @@ function takesShape({ shape, takes }: Kernel, mechanism: Mechanism, wanted: Shap
   const fixed: Record<string, number> = {};
   for (const dimension of mechanism.dimensions) {
     const { name } = dimension;
-    const value = takes.has(name) ? wanted[name] : followsLeader(dimension, shape) ? undefined : shape[name];
+    const taken = takesDimension(dimension, takes);
+    const value = taken ? wanted[name] : followsLeaders(dimension, shape) ? undefined : shape[name];
     if (value !== undefined) fixed[name] = value;
   }
   const possible = completeShape(mechanism, fixed);

@@ -11,6 +11,7 @@ import { linearAttentionTemplate } from './templates/linear-attention.js';
 import { mlpGradientTemplate } from './templates/mlp-gradient.js';
 import { newtonSchulzTemplate } from './templates/newton-schulz.js';
 import { normAttentionTemplate } from './templates/norm-attention.js';
+import { pagedLatentAttentionTemplate } from './templates/paged-latent-attention.js';
 import { performerAttentionTemplate } from './templates/performer-attention.js';
 import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
 import { retentionTemplate } from './templates/retention.js';
@@ -46,6 +47,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['titans-mlp', titansMlpTemplate],
   ['multi-head-latent-attention', multiHeadLatentAttentionTemplate],
   ['grouped-latent-attention', groupedLatentAttentionTemplate],
+  ['paged-latent-attention', pagedLatentAttentionTemplate],
   ['gated-attention-unit', gatedAttentionUnitTemplate],
   ['grouped-tied-attention', groupedTiedAttentionTemplate],
   ['split-kv-merge', splitKvMergeTemplate],

@@ -37,6 +37,7 @@ describe('the catalogue', () => {
       'titans-mlp',
       'multi-head-latent-attention',
       'grouped-latent-attention',
+      'paged-latent-attention',
       'gated-attention-unit',
       'grouped-tied-attention',
       'split-kv-merge',

@@ -22,7 +22,7 @@ describe('the templates', () => {
       const kernel = readKernel(kernelSkeleton(mechanism), 'skeleton');
       expect(new Set(kernel?.diagnostics.map(({ code }) => code))).toEqual(new Set(['unused-binding']));
       expect(kernel?.mechanism?.id).toBe(id);
-      expect(kernel?.passes.map((pass) => pass.entry)).toEqual(['forward']);
+      expect(kernel?.passes.map((pass) => pass.entry)).toEqual([kernel?.computation?.direction]);
     },
   );
 });

@@ -121,3 +121,65 @@ export const latentPrefill: readonly Mistake[] = [
     why: 'k_pe is shared by the heads of a sequence, not by the sequences.',
   },
 ];
+
+const manyPages = 'one above a page, several batches';
+
+/** Mistakes in grouped-latent/paged-decode.wgsl. */
+export const pagedLatentDecode: readonly Mistake[] = [
+  {
+    name: 'pages are taken in the order of their numbers',
+    find: 'let page = u32(block_table[group.z * params.table_pages + key / params.page_size]);',
+    replace: 'let page = group.z * params.table_pages + key / params.page_size;',
+    caughtBy: manyPages,
+    why: 'The table says where a page lies.',
+  },
+  {
+    name: 'all sequences use the table of the first',
+    find: 'block_table[group.z * params.table_pages + key',
+    replace: 'block_table[key',
+    caughtBy: manyPages,
+    why: 'Each sequence has a row of the table.',
+  },
+  {
+    name: 'the first slot of a page stands for all',
+    find: 'page * params.page_size + key % params.page_size;',
+    replace: 'page * params.page_size;',
+    caughtBy: manyPages,
+    why: 'Token t is slot t mod pageSize of its page.',
+  },
+  {
+    name: 'every sequence is as long as the longest',
+    find: 'let length = u32(seqlens[group.z]);',
+    replace: 'let length = params.seqlen_k;',
+    caughtBy: manyPages,
+    why: 'What is beyond the end of a sequence is undefined.',
+  },
+  {
+    name: 'parts that no workgroup wrote are merged',
+    find: 'let filled = (u32(seqlens[group.z]) + SPLIT - 1u) / SPLIT;',
+    replace: 'let filled = parts;',
+    caughtBy: 'one above a split of 128',
+    why: 'A shorter sequence fills fewer parts.',
+  },
+  {
+    name: 'all query heads use the first latent head',
+    find: '(slot * params.heads_kv + latent_head) * width',
+    replace: '(slot * params.heads_kv) * width',
+    caughtBy: manyPages,
+    why: 'Query head h uses latent head floor(h / (heads / headsKv)).',
+  },
+  {
+    name: 'the queries are the last of the longest sequence',
+    find: 'let before = query + 1u + length;',
+    replace: 'let before = query + 1u + params.seqlen_k;',
+    caughtBy: 'a draft of two, several batches',
+    why: 'Query i of the last seqlen positions sees the keys up to its own.',
+  },
+  {
+    name: 'the slots of the first step are used for all',
+    find: 'let slot = slots[key - first_key + e / width];',
+    replace: 'let slot = slots[e / width];',
+    caughtBy: manyPages,
+    why: 'A step takes the keys from its own on.',
+  },
+];
