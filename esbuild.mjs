@@ -20,14 +20,14 @@ const bundles = [
   {
     entry: 'src/extension/main.ts',
     out: 'dist/extension.cjs',
-    kilobytes: 550,
+    kilobytes: 560,
     options: { format: 'cjs', platform: 'node', target: 'node20', external: ['vscode'] },
   },
   {
     entry: 'src/extension/main.ts',
     // CommonJS, but named .js: VS Code's web host appends that to any other ending.
     out: 'dist/extension.web.js',
-    kilobytes: 530,
+    kilobytes: 540,
     options: { format: 'cjs', platform: 'browser', target: 'es2022', external: ['vscode'] },
   },
   {

@@ -53,6 +53,8 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'grouped-tied/backward.wgsl', title: 'Grouped-Tied Attention, backward' },
   { path: 'grouped-tied/decode.wgsl', title: 'Grouped-Tied Attention, decode' },
   { path: 'grouped-latent/paged-decode.wgsl', title: 'Paged latent attention (MLA, Grouped Latent Attention), decode' },
+  { path: 'mosaic/context-memory.wgsl', title: 'Memory Mosaics context memory' },
+  { path: 'mosaic/decode.wgsl', title: 'Memory Mosaics context memory, decode' },
   { path: 'transnormer/diag-attention.wgsl', title: 'DiagAttention of TransNormer' },
   { path: 'gated-unit/forward.wgsl', title: 'Gated attention unit (GAU)' },
   { path: 'state-space/chunked.wgsl', title: 'Mamba-2 state space duality, chunked' },

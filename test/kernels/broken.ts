@@ -21,6 +21,7 @@ import { groupedTiedBackward, groupedTiedDecode, groupedTiedPrefill } from './br
 import { groupedLatentDecode, latentDecode, latentPrefill, pagedLatentDecode } from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
+import { mosaicContextMemory, mosaicDecode } from './broken/memory-mosaic.js';
 import { mlpGradientKernel } from './broken/mlp-gradient.js';
 import { favor, favorBackward } from './broken/performer.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
@@ -116,4 +117,6 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('grouped-tied/prefill.wgsl', groupedTiedPrefill),
   ...inFile('grouped-tied/decode.wgsl', groupedTiedDecode),
   ...inFile('grouped-tied/backward.wgsl', groupedTiedBackward),
+  ...inFile('mosaic/context-memory.wgsl', mosaicContextMemory),
+  ...inFile('mosaic/decode.wgsl', mosaicDecode),
 ];

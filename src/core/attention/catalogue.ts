@@ -8,6 +8,7 @@ import { groupedLatentAttention } from './grouped-latent-attention.js';
 import { groupedTiedAttention } from './grouped-tied-attention.js';
 import { lightningAttention } from './lightning-attention.js';
 import { linearAttention } from './linear-attention.js';
+import { memoryMosaic } from './memory-mosaic.js';
 import type { Computation, Direction, Mechanism, Options, OptionValue, Shape } from './mechanism.js';
 import { mlpGradient } from './mlp-gradient.js';
 import { multiHeadLatentAttention } from './multi-head-latent-attention.js';
@@ -54,6 +55,7 @@ export const mechanisms: readonly Mechanism[] = [
   gatedAttentionUnit,
   groupedTiedAttention,
   splitKvMerge,
+  memoryMosaic,
 ];
 
 /** The mechanism of an id, or null where there is none. */

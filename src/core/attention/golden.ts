@@ -76,8 +76,8 @@ export function goldenOf(
   const known = operationOf(entry);
   if (known === null || !findComputation(known.mechanism, direction)) return null;
   const { mechanism, operation } = known;
-  if ((operation.direction ?? direction) !== direction) return null;
   const backward = direction === 'backward';
+  if (!backward && (operation.direction ?? direction) !== direction) return null;
   const expectedNames = namesIn(backward ? entry.grads : entry.outputs);
   const inputNames = [...namesIn(entry.inputs), ...(backward ? namesIn(entry.cotangents) : [])];
   if (expectedNames.length === 0) return null;

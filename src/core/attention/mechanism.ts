@@ -136,7 +136,9 @@ export interface GoldenOperation {
   readonly options: (params: Readonly<Record<string, unknown>>) => Options;
   /** Golden name → tensor of the mechanism, where it differs by more than the case of a state's S. */
   readonly names?: Readonly<Record<string, string>>;
-  /** The one direction whose tensors the files hold, where decoding takes others than a forward pass; else every one. */
+  /**
+   * Where decoding takes or gives other tensors than a forward pass: which of the two the files hold, beside the gradients.
+   */
   readonly direction?: Direction;
   /** Which cases of the operation are this mechanism's, by the sizes of their inputs, where several share it; else all. */
   readonly holds?: (inputs: Readonly<Record<string, readonly number[]>>) => boolean;
@@ -205,7 +207,10 @@ export interface Mechanism {
    * options as numbers (a switch is 0 or 1, a choice its index, a window `windowLeft` and `windowRight`).
    */
   readonly scalars: (shape: Shape, options: Options) => Readonly<Record<string, number>>;
-  /** The mask: which keys each query sees, the same in every batch and head; null where queries meet no keys. */
+  /**
+   * The mask: which keys each query sees, the same in every batch and head; null where queries meet no keys, or no pair of
+   * them can be followed.
+   */
   readonly visibleKeys: ((shape: Shape, options: Options) => (query: number) => KeyRange) | null;
   /**
    * Which tensors meet in the products that the tile schedule and the coverage follow; null where `visibleKeys` is. A

@@ -8,6 +8,7 @@ import { groupedLatentAttentionTemplate, multiHeadLatentAttentionTemplate } from
 import { groupedTiedAttentionTemplate } from './templates/grouped-tied-attention.js';
 import { lightningAttentionTemplate } from './templates/lightning-attention.js';
 import { linearAttentionTemplate } from './templates/linear-attention.js';
+import { memoryMosaicTemplate } from './templates/memory-mosaic.js';
 import { mlpGradientTemplate } from './templates/mlp-gradient.js';
 import { newtonSchulzTemplate } from './templates/newton-schulz.js';
 import { normAttentionTemplate } from './templates/norm-attention.js';
@@ -51,6 +52,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['gated-attention-unit', gatedAttentionUnitTemplate],
   ['grouped-tied-attention', groupedTiedAttentionTemplate],
   ['split-kv-merge', splitKvMergeTemplate],
+  ['memory-mosaic', memoryMosaicTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

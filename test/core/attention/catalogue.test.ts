@@ -41,6 +41,7 @@ describe('the catalogue', () => {
       'gated-attention-unit',
       'grouped-tied-attention',
       'split-kv-merge',
+      'memory-mosaic',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
