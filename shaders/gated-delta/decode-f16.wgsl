@@ -7,8 +7,8 @@ passes:
   - { entry: step, workgroups: [ceil(headDimV / 32), heads, batch] }
 ---*/
 
-// The gated delta rule (Yang, Kautz and Hatamizadeh 2024), decoding with f16 in memory: as decode.wgsl
-// does it, for one new token or the few of a draft. The state decays, is asked for the value of the key, and learns beta_t of what it gets wrong:
+// The gated delta rule (Yang, Kautz and Hatamizadeh 2024), decoding with f16 in memory: as decode.wgsl does it, for one new
+// token or the few of a draft. The state decays, is asked for the value of the key, and learns beta_t of what it gets wrong:
 //
 //   S ← e^(g_t) S
 //   u_t = β_t (v_t - k_t S)
@@ -23,6 +23,11 @@ passes:
 //
 // Tokens and states are pairs of f16 in a u32, which needs no feature of the device and halves what is moved. Everything
 // is calculated in f32, and the state is rounded once a launch, not once a token.
+//
+// A token that teaches corrects what rounding did before it: the RMS error of the outputs stays below 0.2 %, however slow the
+// decay. Tokens that teach nothing, β = 0, only let the state decay, and that in whole digits: 768 of them leave the outputs
+// wrong by 5.8 % where e^g = 1 - 2^-10, and by 20 % where it is 1 - 2^-12. For a model that has such stretches decode.wgsl
+// keeps the state in f32.
 
 const LANES = 8u; // invocations side by side along value columns
 const ROWS = 16u; // invocations along headDim
