@@ -52,6 +52,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'grouped-tied/prefill.wgsl', title: 'Grouped-Tied Attention' },
   { path: 'grouped-tied/backward.wgsl', title: 'Grouped-Tied Attention, backward' },
   { path: 'grouped-tied/decode.wgsl', title: 'Grouped-Tied Attention, decode' },
+  { path: 'grouped-tied/decode-f16.wgsl', title: 'Grouped-Tied Attention, decode with a cache in f16' },
   { path: 'grouped-latent/paged-decode.wgsl', title: 'Paged latent attention (MLA, Grouped Latent Attention), decode' },
   { path: 'mosaic/context-memory.wgsl', title: 'Memory Mosaics context memory' },
   { path: 'mosaic/decode.wgsl', title: 'Memory Mosaics context memory, decode' },

@@ -17,7 +17,12 @@ import {
   lightningDecodeF16,
 } from './broken/lightning.js';
 import { gatedUnit } from './broken/gated-unit.js';
-import { groupedTiedBackward, groupedTiedDecode, groupedTiedPrefill } from './broken/grouped-tied.js';
+import {
+  groupedTiedBackward,
+  groupedTiedDecode,
+  groupedTiedDecodeF16,
+  groupedTiedPrefill,
+} from './broken/grouped-tied.js';
 import { groupedLatentDecode, latentDecode, latentPrefill, pagedLatentDecode } from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
@@ -116,6 +121,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('gated-unit/forward.wgsl', gatedUnit),
   ...inFile('grouped-tied/prefill.wgsl', groupedTiedPrefill),
   ...inFile('grouped-tied/decode.wgsl', groupedTiedDecode),
+  ...inFile('grouped-tied/decode-f16.wgsl', groupedTiedDecodeF16),
   ...inFile('grouped-tied/backward.wgsl', groupedTiedBackward),
   ...inFile('mosaic/context-memory.wgsl', mosaicContextMemory),
   ...inFile('mosaic/decode.wgsl', mosaicDecode),

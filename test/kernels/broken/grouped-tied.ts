@@ -118,6 +118,38 @@ export const groupedTiedDecode: readonly Mistake[] = [
   },
 ];
 
+/** Mistakes in grouped-tied/decode-f16.wgsl. */
+export const groupedTiedDecodeF16: readonly Mistake[] = [
+  {
+    name: 'the whole key is taken from the value',
+    find: 'unpack(tied[lane.x * stride + rope_width + column])',
+    replace: 'unpack(tied[lane.x * stride + column])',
+    caughtBy: draft,
+    why: 'The last ropeDim channels of a key are those of the shared slice.',
+  },
+  {
+    name: 'the second pair of a four is the first again',
+    find: 'vec4(unpack2x16float(pairs.x), unpack2x16float(pairs.y))',
+    replace: 'vec4(unpack2x16float(pairs.x), unpack2x16float(pairs.x))',
+    caughtBy: draft,
+    why: 'A u32 holds two numbers, and a four is two of them.',
+  },
+  {
+    name: 'the denominator is that of one key of a step',
+    find: 'for (var x = 0u; x < KEYS; x++) {',
+    replace: 'for (var x = 0u; x < 1u; x++) {',
+    caughtBy: draft,
+    why: 'Each invocation has added up the weights of its own keys; the sum of a row is over 32 of them.',
+  },
+  {
+    name: 'no barrier between the weights of a step and its values',
+    find: '    output *= rescale;\n    workgroupBarrier();',
+    replace: '    output *= rescale;',
+    caughtBy: draft,
+    why: 'Invocations weigh values with the weights of the step before.',
+  },
+];
+
 /** Mistakes in grouped-tied/backward.wgsl. */
 export const groupedTiedBackward: readonly Mistake[] = [
   {
