@@ -20,33 +20,33 @@ const bundles = [
   {
     entry: 'src/extension/main.ts',
     out: 'dist/extension.cjs',
-    kilobytes: 560,
+    kilobytes: 580,
     options: { format: 'cjs', platform: 'node', target: 'node20', external: ['vscode'] },
   },
   {
     entry: 'src/extension/main.ts',
     // CommonJS, but named .js: VS Code's web host appends that to any other ending.
     out: 'dist/extension.web.js',
-    kilobytes: 540,
+    kilobytes: 560,
     options: { format: 'cjs', platform: 'browser', target: 'es2022', external: ['vscode'] },
   },
   {
     entry: 'src/webview/main.ts',
     out: 'dist/webview.js',
-    kilobytes: 940,
+    kilobytes: 960,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
     // The page fetches it as text and starts workers from it.
     entry: 'src/worker/main.ts',
     out: 'dist/simulator.js',
-    kilobytes: 780,
+    kilobytes: 800,
     options: { format: 'iife', platform: 'browser', target: 'es2022' },
   },
   {
     entry: 'src/cli/main.ts',
     out: 'dist/cli.js',
-    kilobytes: 580,
+    kilobytes: 600,
     options: { format: 'esm', platform: 'node', target: 'node20', external: ['webgpu'], banner: requireBanner() },
   },
   {

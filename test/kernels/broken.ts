@@ -16,6 +16,7 @@ import {
   lightningDecode,
   lightningDecodeF16,
 } from './broken/lightning.js';
+import { flashMixedChunk } from './broken/flash-mixed-chunk.js';
 import { gatedUnit } from './broken/gated-unit.js';
 import {
   groupedTiedBackward,
@@ -119,6 +120,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('grouped-latent/decode.wgsl', groupedLatentDecode),
   ...inFile('grouped-latent/paged-decode.wgsl', pagedLatentDecode),
   ...inFile('gated-unit/forward.wgsl', gatedUnit),
+  ...inFile('flash-mixed-chunk/forward.wgsl', flashMixedChunk),
   ...inFile('grouped-tied/prefill.wgsl', groupedTiedPrefill),
   ...inFile('grouped-tied/decode.wgsl', groupedTiedDecode),
   ...inFile('grouped-tied/decode-f16.wgsl', groupedTiedDecodeF16),

@@ -37,6 +37,8 @@ interface Survey {
   readonly counter: VisitCounter;
   readonly sizes: PairSizes;
   readonly range: (query: number) => KeyRange;
+  /** How often a query may reach a key; null where that is once for every pair. */
+  readonly most: ((query: number, key: number) => number) | null;
   readonly cellQueries: number;
   readonly cellKeys: number;
   /**
@@ -68,18 +70,17 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
   const complete = whole.every(Boolean) && !provenance.overflowed;
   const counter = new VisitCounter(provenance, sizes, complete);
   const planes = tracedPlanes(counter, sizes);
+  const parts = partsOf(mechanism, context.computation);
   const side = Math.max(Math.min(mostSide, Math.floor(Math.sqrt(mostCells / Math.max(planes.length, 1)))), 16);
   const survey: Survey = {
     provenance,
     counter,
     sizes,
     range,
+    most: parts?.mostVisits?.(plan.shape, plan.options) ?? null,
     cellQueries: cellSize(sizes.queries, side),
     cellKeys: cellSize(sizes.keys, side),
-    certain:
-      whole.slice(0, -1).every(Boolean) &&
-      !provenance.overflowed &&
-      partsOf(mechanism, context.computation)?.corrected !== true,
+    certain: whole.slice(0, -1).every(Boolean) && !provenance.overflowed && parts?.corrected !== true,
     totals: new Float64Array(Object.keys(cellStates).length),
     firstMissed: null,
     firstDoubled: null,
@@ -101,7 +102,10 @@ export function buildCoverage(context: AnalysisContext): Coverage | null {
     complete,
   };
   const unknown = complete ? survey.totals[cellStates.untraced]! : 0;
-  return { ...found, sentence: coverageSentence({ ...found, unknown }, range, provenance) };
+  return {
+    ...found,
+    sentence: coverageSentence({ ...found, unknown, repeats: survey.most !== null }, range, provenance),
+  };
 }
 
 /** Pairs along one side of a cell: a power of two, as tiles are, so that no cell straddles the edge of one. */
@@ -138,7 +142,7 @@ function mapPlane(survey: Survey, plane: number): Uint8Array {
     const { from, to } = range;
     if (survey.counter.isTraced(pairRow)) {
       const formed = survey.provenance.formed.row(queryPlaneOf(plane) * queries + query);
-      rowStates(survey, formed, survey.counter.visits(pairRow, range), from, to, states);
+      rowStates(survey, formed, survey.counter.visits(pairRow, range), query, range, states);
       count(survey, plane, query, states);
     } else {
       states.fill(cellStates.outside).fill(cellStates.untraced, Math.max(from, 0), Math.max(to, 0));
@@ -154,23 +158,23 @@ function mapPlane(survey: Survey, plane: number): Uint8Array {
 
 /** What became of each pair of a traced query. A pair that reaches only some columns of the output is missed. */
 function rowStates(
-  { sizes: { headDim }, certain }: Survey,
+  { sizes: { headDim }, most, certain }: Survey,
   formed: Uint16Array,
   { byScore, throughState }: RowVisits,
-  from: number,
-  to: number,
+  query: number,
+  { from, to }: KeyRange,
   states: Uint8Array,
 ): void {
   const missed = certain ? cellStates.missed : cellStates.untraced;
   const leastFormed = headDim / 2;
   for (let key = 0; key < states.length; key++) {
     const visits = byScore[key]! + throughState[key]!;
+    const limit = (most === null ? 1 : most(query, key)) + visitSlack;
     if (key < from || key >= to) {
       const isWasted = visits >= 0.5 || (formed.length > 0 && formed[key]! >= leastFormed);
       states[key] = isWasted ? cellStates.wasted : cellStates.outside;
     } else if (visits < 1 - visitSlack) states[key] = missed;
-    else if (visits > 1 + visitSlack)
-      states[key] = certain || byScore[key]! > 1 + visitSlack ? cellStates.doubled : missed;
+    else if (visits > limit) states[key] = certain || byScore[key]! > limit ? cellStates.doubled : missed;
     else states[key] = throughState[key]! > byScore[key]! ? cellStates.throughState : cellStates.once;
   }
 }

@@ -22,8 +22,11 @@ function maskName(range: (query: number) => KeyRange, queries: number, keys: num
   return opening ? 'the causal mask' : 'the mask';
 }
 
-/** A coverage to be put in words, with the pairs of a complete trace that could not be followed to their query. */
-type Found = Omit<Coverage, 'sentence'> & { readonly unknown: number };
+/**
+ * A coverage to be put in words, with the pairs of a complete trace that could not be followed to their query, and whether
+ * some pairs may be reached more than once.
+ */
+type Found = Omit<Coverage, 'sentence'> & { readonly unknown: number; readonly repeats: boolean };
 
 /** What became of the pairs, in one to three sentences: missed and doubled first, then by which way, then waste. */
 export function coverageSentence(
@@ -51,13 +54,13 @@ export function coverageSentence(
   return sentences.join(' ');
 }
 
-function verdictOf({ totals, firstMissed, firstDoubled, unknown }: Found, place: string): string {
+function verdictOf({ totals, firstMissed, firstDoubled, unknown, repeats }: Found, place: string): string {
   if (unknown > 0) {
     const seen = `${counted(totals.required, 'pair', 'pairs')} of ${place} could be followed, and ${totals.required === 1 ? 'is' : 'are'} reached`;
     return `${seen}; what became of ${counted(unknown, 'other', 'others')} after corrections cannot be told.`;
   }
   if (!firstMissed && !firstDoubled) {
-    const reached = `Every pair of ${place} is reached once`;
+    const reached = `Every pair of ${place} is reached${repeats ? '' : ' once'}`;
     if (totals.throughState === 0) return `${reached}.`;
     if (totals.once === 0) return `${reached}, through the state.`;
     const left = percent(totals.once, totals.required);
@@ -67,7 +70,7 @@ function verdictOf({ totals, firstMissed, firstDoubled, unknown }: Found, place:
     firstMissed &&
       `${counted(totals.missed, 'pair is', 'pairs are')} never reached, first query ${firstMissed.query} with key ${firstMissed.key}`,
     firstDoubled &&
-      `${counted(totals.doubled, 'pair is', 'pairs are')} reached more than once, first query ${firstDoubled.query} with key ${firstDoubled.key}`,
+      `${counted(totals.doubled, 'pair is', 'pairs are')} reached ${repeats ? 'too often' : 'more than once'}, first query ${firstDoubled.query} with key ${firstDoubled.key}`,
   ];
   const said = parts.filter((part) => part !== null).join('; ');
   return `Of ${counted(totals.required, 'pair', 'pairs')} of ${place} ${said}.`;

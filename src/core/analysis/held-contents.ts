@@ -1,12 +1,13 @@
 import type { KeySets } from './key-sets.js';
 import type { HeldContent } from './step-record.js';
-import type { TagSpace } from './tag-space.js';
+import { tensorOf, type TagSpace } from './tag-space.js';
 
 /** Planes and kinds of contents of one variable that are told apart; more are no tile. */
 const mostContents = 8;
 
 interface Growing {
   readonly content: HeldContent['content'];
+  readonly tensor: string | null;
   readonly plane: number;
   row0: number;
   row1: number;
@@ -32,13 +33,14 @@ export function heldContents(
     if (tag === 0) continue;
     if (tag < space.vEnd) addWord(contents, tag, space);
     else if (tag >= space.pairBase) addScore(contents, tag, space);
-    else if (tag < space.mixed) add(contents, 'initial', 0, 0, 0, 0, 0);
-    else if (tag === space.mixed) add(contents, 'mixed', 0, 0, 0, 0, 0);
+    else if (tag < space.mixed) add(contents, 'initial', tensorOf(space, tag), 0, 0, 0, 0, 0);
+    else if (tag === space.mixed) add(contents, 'mixed', null, 0, 0, 0, 0, 0);
     else addSet(contents, tag - space.setBase, space, sets);
   }
-  return contents.filter(isTile).map(({ content, plane, words, ...rect }) => ({
+  return contents.filter(isTile).map(({ content, tensor, plane, words, ...rect }) => ({
     variable,
     content,
+    tensor,
     plane,
     rect: content === 'mixed' || content === 'initial' ? null : rect,
     words,
@@ -53,16 +55,19 @@ function isTile({ content, row0, row1, column0, column1, words }: Growing): bool
 function add(
   contents: Growing[],
   content: Growing['content'],
+  tensor: string | null,
   plane: number,
   row0: number,
   row1: number,
   column0: number,
   column1: number,
 ): void {
-  let found = contents.find((candidate) => candidate.content === content && candidate.plane === plane);
+  let found = contents.find(
+    (candidate) => candidate.content === content && candidate.tensor === tensor && candidate.plane === plane,
+  );
   if (!found) {
     if (contents.length >= mostContents) return;
-    found = { content, plane, row0, row1, column0, column1, words: 0 };
+    found = { content, tensor, plane, row0, row1, column0, column1, words: 0 };
     contents.push(found);
   }
   if (row0 < found.row0) found.row0 = row0;
@@ -79,7 +84,7 @@ function addWord(contents: Growing[], tag: number, space: TagSpace): void {
   const plane = Math.floor(planeRow / perPlane);
   const row = planeRow - plane * perPlane;
   const column = space.columnOf[tag]!;
-  add(contents, content, plane, row, row + 1, column, column + space.perWord[tag]!);
+  add(contents, content, tensorOf(space, tag), plane, row, row + 1, column, column + space.perWord[tag]!);
 }
 
 function addScore(contents: Growing[], tag: number, space: TagSpace): void {
@@ -88,12 +93,12 @@ function addScore(contents: Growing[], tag: number, space: TagSpace): void {
   const key = pair - (queryRow << space.keyBits);
   const plane = Math.floor(queryRow / space.queries);
   const row = queryRow - plane * space.queries;
-  add(contents, 'scores', plane, row, row + 1, key, key + 1);
+  add(contents, 'scores', null, plane, row, row + 1, key, key + 1);
 }
 
 function addSet(contents: Growing[], set: number, space: TagSpace, sets: KeySets): void {
   const plane = Math.floor(sets.from[set]! / space.keys);
   const first = plane * space.keys;
   const content = sets.kinds[set] === 1 ? 'state' : 'keySum';
-  add(contents, content, plane, 0, 1, sets.from[set]! - first, sets.to[set]! - first);
+  add(contents, content, null, plane, 0, 1, sets.from[set]! - first, sets.to[set]! - first);
 }

@@ -2,6 +2,7 @@ import type { AnalysisContext } from './context.js';
 import { partsOf } from './pair-sizes.js';
 import { keySplits } from './schedule-splits.js';
 import type { Rect, ScheduleStep } from './schedule.js';
+import { queriesAndKeys } from './tag-space.js';
 
 /** The tiling of the traced workgroups of one pass. */
 interface Tiling {
@@ -45,7 +46,11 @@ function walksOverQueries(tiles: readonly Rect[]): boolean {
   return keys.size === 1 && queries.size > 1;
 }
 
-function tilingOf(entry: string, keyTensor: string, workgroups: readonly (readonly ScheduleStep[])[]): Tiling {
+function tilingOf(
+  entry: string,
+  keyTensors: readonly string[],
+  workgroups: readonly (readonly ScheduleStep[])[],
+): Tiling {
   const scoresOf = workgroups.map((steps) => steps.flatMap(({ scores }) => scores));
   const own = scoresOf.map((scores) => scores.filter(({ by }) => by === 'score').map(({ rect }) => rect));
   const updates = workgroups.map((steps) =>
@@ -67,7 +72,7 @@ function tilingOf(entry: string, keyTensor: string, workgroups: readonly (readon
       updates.flatMap((ranges) => ranges.map(({ from, to }, index) => to - (index > 0 ? ranges[index - 1]!.to : from))),
     ),
     readsKeys: workgroups.some((steps) =>
-      steps.some(({ accesses }) => accesses.some(({ tensor, mode }) => tensor === keyTensor && mode === 'read')),
+      steps.some(({ accesses }) => accesses.some(({ tensor, mode }) => mode === 'read' && keyTensors.includes(tensor))),
     ),
   };
 }
@@ -133,12 +138,13 @@ export function scheduleSentence(
   byPass: readonly (readonly (readonly ScheduleStep[])[])[],
 ): string {
   const parts = partsOf(mechanism, computation);
+  const keyTensors = parts === null ? [] : queriesAndKeys(parts).keys;
   /** What workgroups left behind that had a part of the keys. */
   let partial: ReadonlySet<string> = new Set();
   const sentences = byPass.flatMap((workgroups, pass): readonly string[] => {
     if (workgroups.length === 0) return [];
     const entry = simulation.passes[pass]?.entry ?? '';
-    const said = describe(tilingOf(entry, parts?.key ?? '', workgroups));
+    const said = describe(tilingOf(entry, keyTensors, workgroups));
     const split = splitSentence(workgroups);
     if (split !== null) partial = touched(workgroups, 'write');
     if (said === null) {

@@ -116,7 +116,7 @@ function buildStep(sources: StepSources, segments: Segments, endsEpoch: boolean)
     kind: kindOf(counts, tiles.length > 0),
     barrier: endsEpoch && epoch < log.epochs - 1,
     accesses: collector.accesses(),
-    held: endsEpoch ? (record?.held(epoch) ?? []).map((content) => heldTile(content, provenance)) : [],
+    held: endsEpoch ? (record?.held(epoch) ?? []).map(heldTile) : [],
     scores: provenance === null ? [] : scoreTiles(tiles, sources, provenance),
     states: stateAccesses(tiles, record, provenance),
     deviceAccesses: counts.reads + counts.writes,
@@ -180,14 +180,16 @@ function kindOf({ reads, writes }: StepCounts, forms: boolean): ScheduleStep['ki
   return reads > 0 ? 'load' : 'store';
 }
 
-function heldTile(
-  { variable, content, plane, rect, words }: HeldContent,
-  provenance: ProvenanceRecorder | null,
-): TileHeld {
-  const [q = 'q', k = 'k', v = 'v', s0 = 's0'] = provenance?.space.tensors ?? [];
-  const names = { q, k, v, scores: 'scores', state: 'state', keySum: 'sum of keys', initial: s0, mixed: 'results' };
+/** What stands for computed contents where a tensor's name would. */
+const computedNames: Readonly<Partial<Record<HeldContent['content'], string>>> = {
+  keySum: 'sum of keys',
+  mixed: 'results',
+};
+
+function heldTile({ variable, content, tensor, plane, rect, words }: HeldContent): TileHeld {
   const isTile = content === 'q' || content === 'k' || content === 'v' || content === 'scores';
-  return { variable, tensor: names[content], plane, rect: isTile ? rect : null, bytes: 4 * words };
+  const name = tensor ?? computedNames[content] ?? content;
+  return { variable, tensor: name, plane, rect: isTile ? rect : null, bytes: 4 * words };
 }
 
 /**

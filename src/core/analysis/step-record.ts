@@ -22,6 +22,8 @@ export interface PairTile {
 export interface HeldContent {
   readonly variable: string;
   readonly content: 'q' | 'k' | 'v' | 'scores' | 'state' | 'keySum' | 'initial' | 'mixed';
+  /** The tensor that words of queries, keys, values and initial states are of; null for what was computed. */
+  readonly tensor: string | null;
   readonly plane: number;
   /** Words, scores by query and key, or for states and sums the keys in them (as columns); null for `mixed`. */
   readonly rect: {

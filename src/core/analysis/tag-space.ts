@@ -63,7 +63,9 @@ export function tagSpace(plan: Plan, mechanism: Mechanism, computation: Computat
   const attention = partsOf(mechanism, computation);
   const sizes = pairSizes(mechanism, computation, plan.shape);
   if (attention === null || sizes === null) return null;
-  const tensors = followedTensors(mechanism, attention);
+  const { queries, keys } = queriesAndKeys(attention);
+  const inputs = [...queries, ...keys, attention.value];
+  const tensors = [...inputs, ...Object.values(mechanism.recurrence?.states ?? {})];
   const base = new Int32Array(plan.buffers.length);
   const ends: number[] = [];
   const parts: Part[] = [];
@@ -74,13 +76,13 @@ export function tagSpace(plan: Plan, mechanism: Mechanism, computation: Computat
     plan.buffers.forEach((buffer, index) => {
       if (known || buffer.content.kind !== 'tensor' || buffer.content.tensor !== tensor) return;
       base[index] = end;
-      parts.push({ start: end, buffer, isState: order >= 3 });
+      parts.push({ start: end, buffer, isState: order >= inputs.length });
       end += Math.ceil(buffer.byteLength / 4);
     });
     ends.push(end);
   }
   const bound = new Set(parts.map(({ buffer }) => (buffer.content.kind === 'tensor' ? buffer.content.tensor : '')));
-  if (!tensors.slice(0, 3).every((name) => bound.has(name))) return null;
+  if (!inputs.every((name) => bound.has(name))) return null;
   const queryRows = sizes.queryPlanes * sizes.queries;
   const pairBase = end + 1 + mostSets + 1;
   const keyBits = Math.ceil(Math.log2(sizes.keys));
@@ -92,9 +94,9 @@ export function tagSpace(plan: Plan, mechanism: Mechanism, computation: Computat
     ends,
     sizes,
     base,
-    qEnd: ends[0]!,
-    kEnd: ends[1]!,
-    vEnd: ends[2]!,
+    qEnd: ends[queries.length - 1]!,
+    kEnd: ends[queries.length + keys.length - 1]!,
+    vEnd: ends[inputs.length - 1]!,
     mixed: end,
     setBase: end + 1,
     pairBase,
@@ -111,6 +113,13 @@ export function tagSpace(plan: Plan, mechanism: Mechanism, computation: Computat
   };
 }
 
+/** The tensor that a word of queries, keys, values or initial states is of, by its tag, which is below `mixed`. */
+export function tensorOf({ tensors, ends }: TagSpace, tag: number): string {
+  let at = 0;
+  while (tag >= ends[at]!) at++;
+  return tensors[at]!;
+}
+
 /** A buffer whose words are followed, and its first tag. */
 interface Part {
   readonly start: number;
@@ -118,8 +127,12 @@ interface Part {
   readonly isState: boolean;
 }
 
-function followedTensors({ recurrence }: Mechanism, { query, key, value }: AttentionParts): readonly string[] {
-  return [query, key, value, ...Object.values(recurrence?.states ?? {})];
+/** The tensors whose rows are queries and keys: those of the scores, then those that meet through the state. */
+export function queriesAndKeys({ query, key, linear }: AttentionParts): {
+  readonly queries: readonly string[];
+  readonly keys: readonly string[];
+} {
+  return linear ? { queries: [query, linear.query], keys: [key, linear.key] } : { queries: [query], keys: [key] };
 }
 
 function wordTables(

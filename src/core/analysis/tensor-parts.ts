@@ -1,7 +1,21 @@
 import type { AttentionParts, TensorSpec } from '../attention/mechanism.js';
 import type { TensorPart } from './schedule.js';
+import { queriesAndKeys } from './tag-space.js';
 
 const partNames: readonly TensorPart[] = ['query', 'key', 'value', 'output'];
+
+/** The tensors that are a part: two where the linear part has queries and keys of its own. */
+function namesOf(parts: AttentionParts, part: TensorPart): readonly string[] {
+  switch (part) {
+    case 'query':
+      return queriesAndKeys(parts).queries;
+    case 'key':
+      return queriesAndKeys(parts).keys;
+    case 'value':
+    case 'output':
+      return [parts[part]];
+  }
+}
 
 /**
  * What each tensor of a computation is in the products of queries, keys and values: by its name, as the gradient of one
@@ -17,7 +31,9 @@ export function partsOfTensors(
   const keyRows = rowsOf(parts.key);
   return new Map(
     tensors.map(({ name, role, dims }): [string, readonly TensorPart[]] => {
-      const own = partNames.filter((part) => parts[part] === name || `d${parts[part]}` === name);
+      const own = partNames.filter((part) =>
+        namesOf(parts, part).some((known) => known === name || `d${known}` === name),
+      );
       if (own.length > 0) return [name, own];
       const rows = dims.at(-2);
       if (rows === undefined || queryRows === keyRows) return [name, []];

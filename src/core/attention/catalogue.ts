@@ -2,6 +2,7 @@ import { atlas } from './atlas.js';
 import { cosformerAttention } from './cosformer-attention.js';
 import { deltaRule, gatedDeltaRule } from './delta-rule.js';
 import { diagAttention } from './diag-attention.js';
+import { flashMixedChunk } from './flash-mixed-chunk.js';
 import { gatedAttentionUnit } from './gated-attention-unit.js';
 import { gatedLinearAttention } from './gated-linear-attention.js';
 import { groupedLatentAttention } from './grouped-latent-attention.js';
@@ -53,6 +54,7 @@ export const mechanisms: readonly Mechanism[] = [
   groupedLatentAttention,
   pagedLatentAttention,
   gatedAttentionUnit,
+  flashMixedChunk,
   groupedTiedAttention,
   splitKvMerge,
   memoryMosaic,

@@ -32,6 +32,7 @@ import {
   addWeighedValues,
   biasDimension,
   gatedSizes,
+  gateGradient,
   invalidBias,
   type SquaredRelu,
 } from './squared-relu.js';
@@ -153,7 +154,6 @@ function backward(
 ): Readonly<Record<'dq' | 'dk' | 'dv' | 'du' | 'dbias', ReferenceTensor>> {
   const problem = problemOf(inputs, shape, options, precision);
   const { batch, seqlen, headDim, headDimV, biasDim } = problem.sizes;
-  const { round } = problem.math;
   const chosen = spread(batch, budget / (pairsOf(shape, options) * (3 * headDim + 3 * headDimV)));
   const count = chosen.length * seqlen;
   const gradients = {
@@ -169,11 +169,7 @@ function backward(
       const target = place * seqlen + query;
       const m = new Float64Array(headDimV);
       addWeighedValues(problem, row, m);
-      const dm = m.map((sum, e) => {
-        const dOut = inputs.do![row * headDimV + e]!;
-        du[target * headDimV + e] = round(dOut * sum);
-        return round(dOut * inputs.u![row * headDimV + e]!);
-      });
+      const dm = gateGradient(problem, inputs, row, m, du, target);
       addGradients(problem, row, dm, gradients, { query: target, firstKey: place * seqlen });
     }
   });

@@ -185,6 +185,13 @@ export interface AttentionParts {
    * something has been taken from it then still counts as the value of its key.
    */
   readonly corrected?: boolean;
+  /** Queries and keys of the linear part, rows of the same tokens, where others meet through the state than in a score. */
+  readonly linear?: { readonly query: string; readonly key: string };
+  /**
+   * How often a query may reach a key that it sees: more than once where several terms of a sum hold the same pair, which
+   * a kernel may also add up before they meet the value. Null, as where there is no such function, is once for each.
+   */
+  readonly mostVisits?: (shape: Shape, options: Options) => ((query: number, key: number) => number) | null;
   /** Numbers of a query that meet a state, where features make more (or fewer) of them than it has; else its width. */
   readonly featureDim?: (shape: Shape) => number;
 }

@@ -1,5 +1,5 @@
 import type { Arithmetic } from '../numerics/arithmetic.js';
-import type { DimensionSpec, KeyRange, Shape } from './mechanism.js';
+import type { DimensionSpec, Inputs, KeyRange, Shape } from './mechanism.js';
 
 /** The sizes of a gated unit: one head with queries and keys of headDim and values and gates of headDimV. */
 export interface GatedSizes {
@@ -130,5 +130,24 @@ export function addGradients(
     math.addScaled(dk, target * headDim, ds, q, row * headDim, headDim);
     math.addScaled(dv, target * headDimV, math.round(root * root), dm, 0, headDimV);
     dbias[firstBias + n] = math.round(dbias[firstBias + n]! + dz);
+  });
+}
+
+/**
+ * The gradient of m, the sum that a gate multiplies, in one row: dm = do ⊙ u. That of the gate, do ⊙ m, goes into row
+ * `target` of du.
+ */
+export function gateGradient(
+  { math: { round }, sizes: { headDimV } }: SquaredRelu,
+  inputs: Inputs,
+  row: number,
+  m: Float64Array,
+  du: Float64Array,
+  target: number,
+): Float64Array {
+  return m.map((sum, e) => {
+    const dOut = inputs.do![row * headDimV + e]!;
+    du[target * headDimV + e] = round(dOut * sum);
+    return round(dOut * inputs.u![row * headDimV + e]!);
   });
 }

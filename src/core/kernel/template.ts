@@ -1,6 +1,7 @@
 import { cosformerAttentionTemplate } from './templates/cosformer-attention.js';
 import { deltaRuleTemplate } from './templates/delta-rule.js';
 import { diagAttentionTemplate } from './templates/diag-attention.js';
+import { flashMixedChunkTemplate } from './templates/flash-mixed-chunk.js';
 import { gatedAttentionUnitTemplate } from './templates/gated-attention-unit.js';
 import { gatedDeltaRuleTemplate } from './templates/gated-delta-rule.js';
 import { gatedLinearAttentionTemplate } from './templates/gated-linear-attention.js';
@@ -50,6 +51,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['grouped-latent-attention', groupedLatentAttentionTemplate],
   ['paged-latent-attention', pagedLatentAttentionTemplate],
   ['gated-attention-unit', gatedAttentionUnitTemplate],
+  ['flash-mixed-chunk', flashMixedChunkTemplate],
   ['grouped-tied-attention', groupedTiedAttentionTemplate],
   ['split-kv-merge', splitKvMergeTemplate],
   ['memory-mosaic', memoryMosaicTemplate],

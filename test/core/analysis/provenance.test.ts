@@ -324,9 +324,30 @@ describe('steps', () => {
     recorder.move(0, 0, 0, 4, 0);
     recorder.epochEnd(['left', 'right'], [left, right]);
     expect(recorder.workgroups[0]!.held(4)).toEqual([
-      { variable: 'left', content: 'q', plane: 1, words: 2, rect: { row0: 1, row1: 4, column0: 1, column1: 3 } },
-      { variable: 'right', content: 'scores', plane: 0, words: 2, rect: { row0: 1, row1: 3, column0: 0, column1: 4 } },
-      { variable: 'right', content: 'v', plane: 0, words: 1, rect: { row0: 2, row1: 3, column0: 0, column1: 1 } },
+      {
+        variable: 'left',
+        content: 'q',
+        tensor: 'q',
+        plane: 1,
+        words: 2,
+        rect: { row0: 1, row1: 4, column0: 1, column1: 3 },
+      },
+      {
+        variable: 'right',
+        content: 'scores',
+        tensor: null,
+        plane: 0,
+        words: 2,
+        rect: { row0: 1, row1: 3, column0: 0, column1: 4 },
+      },
+      {
+        variable: 'right',
+        content: 'v',
+        tensor: 'v',
+        plane: 0,
+        words: 1,
+        rect: { row0: 2, row1: 3, column0: 0, column1: 1 },
+      },
     ]);
   });
 

@@ -39,6 +39,7 @@ describe('the catalogue', () => {
       'grouped-latent-attention',
       'paged-latent-attention',
       'gated-attention-unit',
+      'flash-mixed-chunk',
       'grouped-tied-attention',
       'split-kv-merge',
       'memory-mosaic',

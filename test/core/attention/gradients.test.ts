@@ -40,6 +40,18 @@ const cases: readonly Case[] = [
     options: { causal: false },
   },
   {
+    name: 'mixed chunks',
+    id: 'flash-mixed-chunk',
+    shape: { ...small, batch: 2, chunk: 3 },
+    options: { scale: 0.5, linScale: 0.3 },
+  },
+  {
+    name: 'mixed chunks, not causal',
+    id: 'flash-mixed-chunk',
+    shape: { ...small, chunk: 3 },
+    options: { causal: false },
+  },
+  {
     name: 'linear, elu1 normalised with states',
     id: 'linear-attention',
     shape: small,
