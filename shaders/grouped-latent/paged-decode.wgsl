@@ -1,7 +1,7 @@
 /*---
 mechanism: paged-latent-attention
 direction: decode
-shape: { batch: 4, heads: 16, headsKv: 2, seqlen: 1, seqlenK: 2048, pageSize: 64, latentDim: 256, ropeDim: 64 }
+shape: { batch: 2, heads: 16, headsKv: 2, seqlen: 1, seqlenK: 1024, pageSize: 64, latentDim: 256, ropeDim: 64 }
 limits: { latentDim: 512, ropeDim: 128 }
 scratch:
   part_o: f32[batch, heads, seqlen, ceil(seqlenK / SPLIT), latentDim]

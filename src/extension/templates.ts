@@ -48,6 +48,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'transnormer/norm-attention-backward.wgsl', title: 'NormAttention of TransNormer, backward' },
   { path: 'mla/prefill.wgsl', title: 'Multi-head latent attention (MLA), prompt: materialised keys and values' },
   { path: 'mla/decode.wgsl', title: 'Multi-head latent attention (MLA), decode' },
+  { path: 'mla/decode-f16.wgsl', title: 'Multi-head latent attention (MLA), decode from a cache in f16' },
   { path: 'grouped-latent/decode.wgsl', title: 'Grouped Latent Attention, decode' },
   { path: 'grouped-tied/prefill.wgsl', title: 'Grouped-Tied Attention' },
   { path: 'grouped-tied/backward.wgsl', title: 'Grouped-Tied Attention, backward' },

@@ -24,7 +24,13 @@ import {
   groupedTiedDecodeF16,
   groupedTiedPrefill,
 } from './broken/grouped-tied.js';
-import { groupedLatentDecode, latentDecode, latentPrefill, pagedLatentDecode } from './broken/latent.js';
+import {
+  groupedLatentDecode,
+  latentDecode,
+  latentDecodeF16,
+  latentPrefill,
+  pagedLatentDecode,
+} from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
 import { mosaicContextMemory, mosaicDecode } from './broken/memory-mosaic.js';
@@ -117,6 +123,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('titans-mlp/chunked.wgsl', titansMlpChunked),
   ...inFile('mla/prefill.wgsl', latentPrefill),
   ...inFile('mla/decode.wgsl', latentDecode),
+  ...inFile('mla/decode-f16.wgsl', latentDecodeF16),
   ...inFile('grouped-latent/decode.wgsl', groupedLatentDecode),
   ...inFile('grouped-latent/paged-decode.wgsl', pagedLatentDecode),
   ...inFile('gated-unit/forward.wgsl', gatedUnit),

@@ -48,6 +48,38 @@ export const latentDecode: readonly Mistake[] = [
   },
 ];
 
+/** Mistakes in mla/decode-f16.wgsl. */
+export const latentDecodeF16: readonly Mistake[] = [
+  {
+    name: 'the pairs of a four change places',
+    find: 'vec4(unpack2x16float(pairs.x), unpack2x16float(pairs.y));',
+    replace: 'vec4(unpack2x16float(pairs.y), unpack2x16float(pairs.x));',
+    caughtBy: first,
+    why: 'The first two numbers are in the first word.',
+  },
+  {
+    name: 'the rotated part of the keys is left out',
+    find: 'sum += dot(own_rope[i], unpack(rotated[j * rope_width + column]));',
+    replace: 'sum += 0.0;',
+    caughtBy: first,
+    why: 'A score has a latent part and a rotated one.',
+  },
+  {
+    name: 'the values of a step are those of its first latent',
+    find: 'weights[j] * unpack(latents[j * width + column]);',
+    replace: 'weights[j] * unpack(latents[column]);',
+    caughtBy: first,
+    why: 'Each weight multiplies the latent of its own key.',
+  },
+  {
+    name: 'only the first query of a draft is masked',
+    find: 'let before = query + 1u + params.seqlen_k;',
+    replace: 'let before = select(query + 1u, params.seqlen, query > 0u) + params.seqlen_k;',
+    caughtBy: 'a draft of four, several batches',
+    why: 'Every query of a draft but the last has keys after it.',
+  },
+];
+
 /** Mistakes that only several latent heads allow. */
 export const groupedLatentDecode: readonly Mistake[] = [
   ...latentDecode,
