@@ -17,6 +17,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'softmax/decode.wgsl', title: 'Softmax attention, decode with split keys' },
   { path: 'softmax/decode-f16.wgsl', title: 'Softmax attention, decode from a cache in f16' },
   { path: 'split-kv/merge.wgsl', title: 'Split-KV decoding, the merge of its parts' },
+  { path: 'rotating-cache/decode.wgsl', title: 'Rotating KV caches, decode' },
   { path: 'linear/left-product.wgsl', title: 'Linear attention, left product' },
   { path: 'linear/right-product.wgsl', title: 'Linear attention, right product' },
   { path: 'linear/backward.wgsl', title: 'Linear attention, backward' },

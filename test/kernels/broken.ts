@@ -40,6 +40,7 @@ import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
 import { retentionBackward, retentionChunked, retentionDecode, retentionDecodeF16 } from './broken/retention.js';
 import { rotate, rotateBack } from './broken/rotary-embedding.js';
+import { rotatingCacheDecode } from './broken/rotating-cache.js';
 import { s4Chunked, s4Decode, s4DecodeF16 } from './broken/s4.js';
 import { slidingWindow } from './broken/sliding-window.js';
 import { flash, naive, softmaxBackward, softmaxDecode } from './broken/softmax.js';
@@ -134,4 +135,5 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('grouped-tied/backward.wgsl', groupedTiedBackward),
   ...inFile('mosaic/context-memory.wgsl', mosaicContextMemory),
   ...inFile('mosaic/decode.wgsl', mosaicDecode),
+  ...inFile('rotating-cache/decode.wgsl', rotatingCacheDecode),
 ];

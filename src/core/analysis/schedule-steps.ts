@@ -15,7 +15,7 @@ export interface StepSources {
   readonly collector: AccessCollector;
   /** What provenance knows of this workgroup; null where values were not followed. */
   readonly record: WorkgroupRecord | null;
-  /** The mask; null where queries meet no keys. */
+  /** The mask; null where there is none that all sequences share: then no pair counts as masked. */
   readonly range: ((query: number) => KeyRange) | null;
 }
 
@@ -237,12 +237,12 @@ function scoreTile(
   { by, plane, rowLow, row0, row1, key0, key1 }: PairTile,
   { range, context: { provenance } }: StepSources,
 ): ScoreTile | null {
-  if ((by !== 'score' && by !== 'state') || key0 >= key1 || !range) return null;
+  if ((by !== 'score' && by !== 'state') || key0 >= key1) return null;
   let masked = 0;
   // The queries of a tile that several heads share lie in one plane for all of them.
   const queryLow = provenance ? provenance.space.sizes.queryPlaneOf(plane) * provenance.space.queries : rowLow;
   for (let row = row0; row < row1; row++) {
-    const { from, to } = range(row - rowLow);
+    const { from, to } = range?.(row - rowLow) ?? { from: key0, to: key1 };
     const visible = Math.max(0, Math.min(to, key1) - Math.max(from, key0));
     if (by === 'state') masked += key1 - key0 - visible;
     else if (provenance && visible < key1 - key0) {

@@ -20,6 +20,7 @@ import { performerAttention } from './performer-attention.js';
 import { polynomialFeatures } from './polynomial-features.js';
 import { retention } from './retention.js';
 import { rotaryEmbedding } from './rotary-embedding.js';
+import { rotatingCacheAttention } from './rotating-cache-attention.js';
 import { elementCount, fallbackSize, tensorDims } from './sizes.js';
 import { s4 } from './s4.js';
 import { softmaxAttention } from './softmax-attention.js';
@@ -58,6 +59,7 @@ export const mechanisms: readonly Mechanism[] = [
   groupedTiedAttention,
   splitKvMerge,
   memoryMosaic,
+  rotatingCacheAttention,
 ];
 
 /** The mechanism of an id, or null where there is none. */

@@ -215,12 +215,12 @@ export interface Mechanism {
    */
   readonly scalars: (shape: Shape, options: Options) => Readonly<Record<string, number>>;
   /**
-   * The mask: which keys each query sees, the same in every batch and head; null where queries meet no keys, or no pair of
-   * them can be followed.
+   * The mask: which keys each query sees, the same in every batch and head. Null where queries meet no keys, where no pair
+   * of them can be followed, and where each sequence has a mask of its own: then nothing is held against it.
    */
   readonly visibleKeys: ((shape: Shape, options: Options) => (query: number) => KeyRange) | null;
   /**
-   * Which tensors meet in the products that the tile schedule and the coverage follow; null where `visibleKeys` is. A
+   * Which tensors meet in the products that the tile schedule and the coverage follow; null where queries meet no keys. A
    * computation may have parts of its own.
    */
   readonly parts: AttentionParts | null;

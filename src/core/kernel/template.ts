@@ -18,6 +18,7 @@ import { performerAttentionTemplate } from './templates/performer-attention.js';
 import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
 import { retentionTemplate } from './templates/retention.js';
 import { rotaryEmbeddingTemplate } from './templates/rotary-embedding.js';
+import { rotatingCacheAttentionTemplate } from './templates/rotating-cache-attention.js';
 import { s4Template } from './templates/s4.js';
 import { softmaxAttentionTemplate } from './templates/softmax-attention.js';
 import { splitKvMergeTemplate } from './templates/split-kv-merge.js';
@@ -55,6 +56,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['grouped-tied-attention', groupedTiedAttentionTemplate],
   ['split-kv-merge', splitKvMergeTemplate],
   ['memory-mosaic', memoryMosaicTemplate],
+  ['rotating-cache-attention', rotatingCacheAttentionTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

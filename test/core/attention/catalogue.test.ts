@@ -43,6 +43,7 @@ describe('the catalogue', () => {
       'grouped-tied-attention',
       'split-kv-merge',
       'memory-mosaic',
+      'rotating-cache-attention',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
