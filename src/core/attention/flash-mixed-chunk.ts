@@ -94,7 +94,7 @@ const parts: AttentionParts = {
 
 const full: Options = { causal: false };
 const grid: readonly GridCase[] = [
-  { name: 'a single token', shape: { batch: 3, seqlen: 1, chunk: 16, headDim: 16 }, options: {} },
+  { name: 'a single token', shape: { batch: 3, seqlen: 1, chunk: 16, headDim: 16, biasDim: 1 }, options: {} },
   { name: 'one below a chunk of 16', shape: { seqlen: 15, chunk: 16, headDim: 16 }, options: {} },
   {
     name: 'one above a chunk of 16, several batches',
@@ -177,9 +177,9 @@ const dimensions: readonly DimensionSpec[] = [
 /** Mixed chunk attention of FLASH, Fast Linear Attention with a Single Head (Hua et al. 2022); it is not FlashAttention. */
 export const flashMixedChunk: Mechanism = {
   id: 'flash-mixed-chunk',
-  title: 'FLASH mixed chunk attention',
+  title: 'Mixed chunk attention (FLASH, not FlashAttention)',
   summary:
-    'o = u ⊙ (relu(q kᵀ + bias)² v in each chunk + q S across chunks): Fast Linear Attention with a Single Head, a GAU by chunks. Not FlashAttention.',
+    'o = u ⊙ (relu(q kᵀ + bias)² v in each chunk + q S across chunks): Fast Linear Attention with a Single Head, a GAU by chunks.',
   dimensions,
   options: optionSpecs,
   computations,
