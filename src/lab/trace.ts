@@ -41,7 +41,7 @@ const scalingShares = [8, 4] as const;
 export function traceCases(ready: ReadyKernel, { override, request }: TraceTask): readonly TaskCase[] {
   const theCase = chosenCase(ready, override);
   const plan = planCase(ready, theCase);
-  const provenance = createProvenance(plan, ready.mechanism, ready.computation) !== null;
+  const provenance = createProvenance(plan, ready.mechanism, ready.computation, null) !== null;
   const own: TaskCase = { ready, theCase, plan, recording: { ...recorded, accesses: true, provenance } };
   if (!request.scaling) return [own];
   const shorter = scalingShares.flatMap((share) => shorterCase(ready, theCase, share) ?? []);
@@ -78,14 +78,14 @@ export function* reportTrace(
   const started = performance.now();
   const { ready, plan, theCase } = own;
   const { kernel, mechanism, computation } = ready;
-  const provenance = own.recording.provenance ? createProvenance(plan, mechanism, computation) : null;
+  const inputs = inputsOf(own);
+  const provenance = own.recording.provenance ? createProvenance(plan, mechanism, computation, inputs) : null;
   const share = shorter.length > 0 ? 0.6 : 0.8;
   const { requests, isComplete } = chooseWorkgroups(
     plan,
     request.workgroups,
     computation.direction === 'forward' ? traceBudget : uncoveredBudget,
   );
-  const inputs = inputsOf(own);
   const simulation = yield* simulateCase(
     own,
     {

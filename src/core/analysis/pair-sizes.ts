@@ -1,5 +1,6 @@
-import type { AttentionParts, Computation, Mechanism, Shape } from '../attention/mechanism.js';
+import type { AttentionParts, Computation, Mechanism, Options, Shape } from '../attention/mechanism.js';
 import { tensorDims } from '../attention/sizes.js';
+import { planeShape } from './tensor-places.js';
 
 /** Planes of a tensor: one for each batch and head it has. */
 interface Planes {
@@ -37,11 +38,16 @@ export function partsOf(mechanism: Mechanism, computation: Computation): Attenti
 
 /**
  * The sizes of a computation's queries, keys and values at a complete shape. Null where it has none, and where no query head
- * or value head could say which keys it meets: heads of keys must not be more than those of queries and of values.
+ * or value head could say which keys it meets: heads of keys must not be more than those of queries and of values, and keys
+ * in pages must be such that they can be followed.
  */
-export function pairSizes(mechanism: Mechanism, computation: Computation, shape: Shape): PairSizes | null {
+export function pairSizes(
+  mechanism: Mechanism,
+  computation: Computation,
+  { shape, options }: { readonly shape: Shape; readonly options: Options },
+): PairSizes | null {
   const parts = partsOf(mechanism, computation);
-  if (parts === null) return null;
+  if (parts === null || computation.paged?.follows(shape, options) === false) return null;
   const query = planesOf(mechanism, parts.query, shape);
   const key = planesOf(mechanism, parts.key, shape);
   const value = planesOf(mechanism, parts.value, shape);
@@ -71,7 +77,16 @@ function planesOf({ id, computations }: Mechanism, name: string, shape: Shape): 
   const spec = computations.flatMap(({ tensors }) => tensors).find((tensor) => tensor.name === name);
   if (spec === undefined) throw new Error(`Bug in Tilescope: ${id} names a tensor ${name} that it does not have.`);
   const dims = tensorDims(spec.dims, shape);
+  const product = (sizes: readonly number[]): number => sizes.reduce((value, size) => value * size, 1);
+  // The tokens of all sequences lie in the pages, each sequence in pages of its own.
+  if (planeShape(spec.dims, dims).pageRows !== null)
+    return {
+      batch: shape.batch ?? 1,
+      heads: product(dims.slice(2, -1)),
+      rows: shape.seqlenK ?? 1,
+      width: dims.at(-1) ?? 1,
+    };
   const [rows = 1, width = 1] = dims.slice(-2);
   const [batch = 1, ...heads] = dims.slice(0, -2);
-  return { batch, heads: heads.reduce((product, size) => product * size, 1), rows, width };
+  return { batch, heads: product(heads), rows, width };
 }

@@ -1,4 +1,4 @@
-import type { Computation, Mechanism } from '../attention/mechanism.js';
+import type { Computation, Inputs, Mechanism } from '../attention/mechanism.js';
 import type { Plan } from '../kernel/model.js';
 import type { Provenance } from '../simulator/trace.js';
 import { heldContents } from './held-contents.js';
@@ -36,15 +36,16 @@ export interface ProvenanceRecorder extends Provenance {
 }
 
 /**
- * A recorder for a plan, to be handed to one simulation. Null where the computation has no queries, keys and values, the
+ * A recorder for a plan, to be handed to one simulation of these inputs (null where it is not run). Null where the computation has no queries, keys and values, the
  * kernel does not bind them, or they cannot be followed (`tagSpace`).
  */
 export function createProvenance(
   plan: Plan,
   mechanism: Mechanism,
   computation: Computation,
+  inputs: Inputs | null,
 ): ProvenanceRecorder | null {
-  const space = tagSpace(plan, mechanism, computation);
+  const space = tagSpace(plan, mechanism, computation, inputs);
   const corrected = partsOf(mechanism, computation)?.corrected === true;
   return space === null ? null : new Recorder(space, isPacked(plan), corrected);
 }

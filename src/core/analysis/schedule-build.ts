@@ -34,6 +34,7 @@ export function buildSchedule(context: AnalysisContext): Schedule {
   return {
     tensors: scheduleTensors(context),
     score: scoreMatrix(context),
+    pages: context.provenance?.space.pages ?? null,
     sites,
     workgroups: byPass.flatMap((workgroups, pass) =>
       workgroups.map((steps, index) => ({
@@ -72,6 +73,6 @@ function scheduleTensors({ plan, mechanism, computation }: AnalysisContext): rea
 }
 
 function scoreMatrix({ plan, mechanism, computation }: AnalysisContext): Schedule['score'] {
-  const sizes = pairSizes(mechanism, computation, plan.shape);
+  const sizes = pairSizes(mechanism, computation, plan);
   return sizes && { rows: sizes.queries, columns: sizes.keys, planes: sizes.planes };
 }

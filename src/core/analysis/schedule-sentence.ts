@@ -134,7 +134,7 @@ const touched = (workgroups: readonly (readonly ScheduleStep[])[], mode: 'read' 
 
 /** What the picture shows, in the field's words, from the steps of the traced workgroups by pass. */
 export function scheduleSentence(
-  { simulation, mechanism, computation }: AnalysisContext,
+  { simulation, mechanism, computation, provenance }: AnalysisContext,
   byPass: readonly (readonly (readonly ScheduleStep[])[])[],
 ): string {
   const parts = partsOf(mechanism, computation);
@@ -157,7 +157,7 @@ export function scheduleSentence(
   const steps = Math.max(0, ...byPass.flat().map(({ length }) => length));
   const why =
     parts === null
-      ? (mechanism.unfollowed ?? `${mechanism.title} has no queries and keys that meet.`)
-      : 'No products of queries and keys could be followed.';
+      ? `${mechanism.title} has no queries and keys that meet.`
+      : ((provenance === null ? mechanism.unfollowed : null) ?? 'No products of queries and keys could be followed.');
   return `${why} The longest traced workgroup takes ${counted(steps, 'step', 'steps')}.`;
 }

@@ -110,6 +110,8 @@ export interface Schedule {
   readonly tensors: readonly ScheduleTensor[];
   /** The score matrix; null for a mechanism without queries and keys. */
   readonly score: { readonly rows: number; readonly columns: number; readonly planes: number } | null;
+  /** The pages of each sequence (batch index) in the order of its tokens; null where keys lie in none. */
+  readonly pages: readonly (readonly number[])[] | null;
   readonly sites: readonly ScheduleSite[];
   readonly workgroups: readonly WorkgroupSchedule[];
   /** What the picture shows, in one or two sentences: tiles, steps, intra- and inter-block work. */

@@ -1,8 +1,8 @@
-import type { AttentionParts, Computation, Mechanism } from '../attention/mechanism.js';
+import type { AttentionParts, Computation, Inputs, Mechanism } from '../attention/mechanism.js';
 import type { Plan, PlannedBuffer } from '../kernel/model.js';
 import { mostSets } from './key-sets.js';
 import { pairSizes, partsOf, type PairSizes } from './pair-sizes.js';
-import { wordPlaces } from './tensor-places.js';
+import { wordPlaces, type WordPlaces } from './tensor-places.js';
 
 /** Tags and word indices are kept in 32 bits with sign. */
 const mostTags = 2 ** 31 - 1;
@@ -31,6 +31,8 @@ export interface TagSpace {
   readonly keyBits: number;
   /** Keys and values are one tensor (a latent): there are no tags of values, and a key row is a value row. */
   readonly keysAreValues: boolean;
+  /** The pages of each sequence in the order of its tokens; null where keys lie in none. */
+  readonly pages: readonly (readonly number[])[] | null;
   /**
    * Row and column of each word's first element, by tag. The words of a state before the first token stand for no keys:
    * their row is the first value row of their plane.
@@ -56,16 +58,22 @@ export interface TagSpace {
 }
 
 /**
- * Divides the tags for a plan. Null where the computation has no queries, keys and values, where the plan does not bind them
- * all, where a word of them holds elements of two rows, and where there are more pairs than tags.
+ * Divides the tags for a plan, whose inputs say which token a slot of a page holds (null where only the division matters).
+ * Null where the computation has no queries, keys and values, where the plan does not bind them all, where a word of them holds
+ * elements of two rows, and where there are more pairs than tags.
  */
-export function tagSpace(plan: Plan, mechanism: Mechanism, computation: Computation): TagSpace | null {
+export function tagSpace(
+  plan: Plan,
+  mechanism: Mechanism,
+  computation: Computation,
+  inputs: Inputs | null,
+): TagSpace | null {
   const attention = partsOf(mechanism, computation);
-  const sizes = pairSizes(mechanism, computation, plan.shape);
+  const sizes = pairSizes(mechanism, computation, plan);
   if (attention === null || sizes === null) return null;
   const { queries, keys } = queriesAndKeys(attention);
-  const inputs = [...queries, ...keys, attention.value];
-  const tensors = [...inputs, ...Object.values(mechanism.recurrence?.states ?? {})];
+  const attending = [...queries, ...keys, attention.value];
+  const tensors = [...attending, ...Object.values(mechanism.recurrence?.states ?? {})];
   const base = new Int32Array(plan.buffers.length);
   const ends: number[] = [];
   const parts: Part[] = [];
@@ -76,18 +84,19 @@ export function tagSpace(plan: Plan, mechanism: Mechanism, computation: Computat
     plan.buffers.forEach((buffer, index) => {
       if (known || buffer.content.kind !== 'tensor' || buffer.content.tensor !== tensor) return;
       base[index] = end;
-      parts.push({ start: end, buffer, isState: order >= inputs.length });
+      parts.push({ start: end, buffer, isState: order >= attending.length });
       end += Math.ceil(buffer.byteLength / 4);
     });
     ends.push(end);
   }
   const bound = new Set(parts.map(({ buffer }) => (buffer.content.kind === 'tensor' ? buffer.content.tensor : '')));
-  if (!inputs.every((name) => bound.has(name))) return null;
+  if (!attending.every((name) => bound.has(name))) return null;
   const queryRows = sizes.queryPlanes * sizes.queries;
   const pairBase = end + 1 + mostSets + 1;
   const keyBits = Math.ceil(Math.log2(sizes.keys));
   if (pairBase + queryRows * 2 ** keyBits > mostTags) return null;
-  const words = wordTables(parts, end, sizes);
+  const pages = (inputs && computation.paged?.tables(inputs, plan.shape)) ?? null;
+  const words = wordTables(parts, end, sizes, pages);
   if (words === null) return null;
   return {
     tensors,
@@ -96,12 +105,13 @@ export function tagSpace(plan: Plan, mechanism: Mechanism, computation: Computat
     base,
     qEnd: ends[queries.length - 1]!,
     kEnd: ends[queries.length + keys.length - 1]!,
-    vEnd: ends[inputs.length - 1]!,
+    vEnd: ends[attending.length - 1]!,
     mixed: end,
     setBase: end + 1,
     pairBase,
     keyBits,
     keysAreValues: attention.key === attention.value,
+    pages,
     ...words,
     ...rowTables(sizes),
     queries: sizes.queries,
@@ -139,6 +149,7 @@ function wordTables(
   parts: readonly Part[],
   end: number,
   { keys, valuePlanes }: PairSizes,
+  pages: TagSpace['pages'],
 ): Pick<TagSpace, 'rowOf' | 'columnOf' | 'perWord'> | null {
   const rowOf = new Int32Array(end).fill(-1);
   const columnOf = new Int32Array(end);
@@ -149,11 +160,34 @@ function wordTables(
     if (places.straddles) return null;
     // Of a state, all that stands after batch and heads belongs to one plane of values.
     const perPlane = (places.shape.planes * places.shape.rows) / valuePlanes;
-    rowOf.set(isState ? places.rows.map((row) => Math.floor(row / perPlane) * keys) : places.rows, start);
+    if (isState) {
+      rowOf.set(
+        places.rows.map((row) => Math.floor(row / perPlane) * keys),
+        start,
+      );
+    } else rowOf.set(places.shape.pageRows === null ? places.rows : keyRowsOf(places, keys, pages ?? []), start);
     columnOf.set(places.columns, start);
     perWord.fill(places.perWord, start, start + places.rows.length);
   }
   return { rowOf, columnOf, perWord };
+}
+
+/** The key row of each word of a cache in pages; -1 for a slot that is no sequence's. */
+function keyRowsOf({ shape, rows }: WordPlaces, keys: number, pages: readonly (readonly number[])[]): Int32Array {
+  const pageRows = shape.pageRows ?? 1;
+  const ofSlot = new Int32Array(shape.rows).fill(-1);
+  for (const [sequence, table] of pages.entries()) {
+    for (let token = 0; token < keys; token++) {
+      const slot = (table[Math.floor(token / pageRows)] ?? 0) * pageRows + (token % pageRows);
+      ofSlot[slot] = sequence * keys + token;
+    }
+  }
+  return rows.map((row) => {
+    const known = row < 0 ? -1 : ofSlot[row % shape.rows]!;
+    if (known < 0) return -1;
+    const plane = Math.floor(known / keys) * shape.planes + Math.floor(row / shape.rows);
+    return plane * keys + (known % keys);
+  });
 }
 
 /** Which rows of queries, keys and values belong together: those of the planes that one head of the score matrix uses. */

@@ -35,6 +35,7 @@ export function partsOfTensors(
         namesOf(parts, part).some((known) => known === name || `d${known}` === name),
       );
       if (own.length > 0) return [name, own];
+      if (dims[0] === 'pages') return [name, ['key']];
       const rows = dims.at(-2);
       if (rows === undefined || queryRows === keyRows) return [name, []];
       if (rows === keyRows) return [name, ['key']];

@@ -99,11 +99,24 @@ export interface GridCase {
   readonly options: Options;
 }
 
+/** What the analysis needs to know of keys and values that lie in pages, [pages, pageSize, …, width]. */
+export interface PagedKeys {
+  /**
+   * Whether every sequence has `seqlenK` tokens and no two share a page. Else no one mask tells which pairs there are, or a
+   * slot is the key of several sequences, and pairs are not followed.
+   */
+  readonly follows: (shape: Shape, options: Options) => boolean;
+  /** The pages of each sequence in the order of its tokens, as the inputs have them. */
+  readonly tables: (inputs: Inputs, shape: Shape) => readonly (readonly number[])[];
+}
+
 /** One computation (direction) of a mechanism: its tensors, its truth, and what it must cost. */
 export interface Computation {
   readonly direction: Direction;
   readonly tensors: readonly TensorSpec[];
   readonly grid: readonly GridCase[];
+  /** Where its keys and values lie in pages. */
+  readonly paged?: PagedKeys;
   /** The tensors that meet in its products, where they have other names here than in the mechanism's other directions. */
   readonly parts?: AttentionParts;
   /**
@@ -224,7 +237,7 @@ export interface Mechanism {
    * computation may have parts of its own.
    */
   readonly parts: AttentionParts | null;
-  /** Where `parts` is null though queries and keys meet: why their pairs are not followed, in a sentence. */
+  /** Where pairs cannot be followed at every shape though queries and keys meet: when they are, in a sentence. */
   readonly unfollowed?: string;
   /** What is wrong with a complete shape and options (heads not a multiple of headsKv, ...), or null. */
   readonly validate: (shape: Shape, options: Options) => string | null;

@@ -1,5 +1,5 @@
 import { randomBits } from '../numerics/random.js';
-import type { DimensionSpec, Inputs, Options, OptionSpec, Shape, TensorSpec } from './mechanism.js';
+import type { DimensionSpec, Inputs, Options, OptionSpec, PagedKeys, Shape, TensorSpec } from './mechanism.js';
 import { choiceOption } from './sizes.js';
 import { wholeInput } from './specs.js';
 
@@ -163,3 +163,18 @@ export function invalidPages(shape: Shape): string | null {
     ? null
     : `tablePages is ${tablePages} and pageSize is ${pageSize}: a table holds ${tablePages * pageSize} tokens of a sequence, and seqlenK is ${seqlenK}.`;
 }
+
+/** Which pages the tokens of each sequence lie in, and whether each slot is one token's of as many in each sequence. */
+export const pagedKeys: PagedKeys = {
+  follows: (shape, options) => {
+    const { batch, seqlenK, pageSize, pages } = pagedSizes(shape);
+    return choiceOption(options, 'lengths') === 'full' && pages >= batch * Math.ceil(seqlenK / pageSize);
+  },
+  tables: (inputs, shape) => {
+    const { batch, seqlenK, pageSize, tablePages } = pagedSizes(shape);
+    const used = Math.ceil(seqlenK / pageSize);
+    return Array.from({ length: batch }, (_, sequence) =>
+      Array.from(inputs.block_table!.subarray(sequence * tablePages, sequence * tablePages + used)),
+    );
+  },
+};

@@ -23,6 +23,7 @@ import {
   lengthsOption,
   longestSequence,
   pagedDimensions,
+  pagedKeys,
   pagedTensors,
   pageTables,
   poisonedPages,
@@ -197,6 +198,7 @@ const decoding: Computation = {
   tensors,
   grid,
   generate,
+  paged: pagedKeys,
   reference,
   flops: (shape, options) => {
     const { heads, seqlen, latentDim, ropeDim } = latentSizes(shape);
@@ -242,11 +244,10 @@ export const pagedLatentAttention: Mechanism = {
   recurrence: null,
   golden: { latent_paged: golden },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
-  // Sequences of different lengths have masks of their own.
-  visibleKeys: null,
-  parts: null,
+  visibleKeys: ({ seqlen = 1, seqlenK = 1 }, options) => keysIn(seqlenK, seqlen, switchOption(options, 'causal')),
+  parts: { query: 'q_lat', key: 'c_pages', value: 'c_pages', output: 'o_lat' },
   unfollowed:
-    'Which token a slot of a page holds stands in block_table, so that pairs of queries and keys are not followed.',
+    'Pairs of queries and keys are followed where all sequences have as many tokens, each in pages of its own.',
   validate: (shape, options) =>
     invalidCase(dimensions, optionSpecs, shape, options) ?? unequalGroups(shape) ?? invalidPages(shape),
 };

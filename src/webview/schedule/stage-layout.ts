@@ -47,6 +47,7 @@ export function layoutStage(schedule: Schedule, width: number): StageLayout {
   if (!score) return shelfAlone(sides.get('shelf')!, width);
   const shelf = sides.get('shelf')!;
   const shelfBeside = width >= 560 && shelf.length > 0;
+  const shelfWidth = Math.max(shelfSide, ...shelf.map(shelfNameWidth));
   const largest = Math.max(score.rows, score.columns);
   const estimate = Math.min(largestScore, width * 0.6) / largest;
   const widest = Math.max(
@@ -59,7 +60,7 @@ export function layoutStage(schedule: Schedule, width: number): StageLayout {
   const between = (side: Side): number => (side === 'above' || side === 'below' ? gap + label : gap);
   const total = (side: Side): number =>
     sides.get(side)!.reduce((sum, tensor) => sum + thick(tensor) + between(side), 0);
-  const across = width - total('left') - total('right') - (shelfBeside ? shelfSide + 3 * gap : 0) - 2;
+  const across = width - total('left') - total('right') - (shelfBeside ? shelfWidth + 3 * gap : 0) - 2;
   const perToken = Math.max(40, Math.min(largestScore, across)) / largest;
   const scoreBox: Box = {
     x: 1 + total('left'),

@@ -34,6 +34,7 @@ export function paintStage(pen: Pen, layout: StageLayout, moment: StageMoment, p
     paintCurrent(pen, layout, moment, palette);
     paintStates(pen, layout.score, moment, palette);
     paintSplits(pen, layout.score, moment, palette);
+    paintContext(pen, layout.score, moment, palette);
   }
 }
 
@@ -71,6 +72,7 @@ function paintTensor(pen: Pen, place: TensorPlace, moment: StageMoment, palette:
   const plane = moment.planes.get(tensor.name) ?? 0;
   pen.fill(box, hue, 0.1);
   paintPages(pen, place, palette);
+  outlineCurrentPages(pen, place, moment, palette);
   for (const access of moment.step.accesses) {
     if (access.tensor !== tensor.name || access.plane !== plane) continue;
     const tile = rectBox(place, access.rect);
@@ -87,7 +89,8 @@ function paintTensor(pen: Pen, place: TensorPlace, moment: StageMoment, palette:
     if (access.sites.some((site) => moment.lineSites.has(site))) pen.outline(grown(tile, 2), palette.focus, 2);
   }
   for (const held of moment.step.held) {
-    if (held.tensor !== tensor.name || held.plane !== plane || !held.rect) continue;
+    // What is held of a cache in pages is known by token, and tokens have no place in common with slots.
+    if (tensor.pageRows !== null || held.tensor !== tensor.name || held.plane !== plane || !held.rect) continue;
     const tile = grown(rectBox(place, held.rect), 1);
     pen.outline(tile, palette.ground, 3.5);
     pen.outline(tile, palette.text, 1.5);
@@ -98,6 +101,25 @@ function paintTensor(pen: Pen, place: TensorPlace, moment: StageMoment, palette:
   }
   pen.outline(grown(box, 1), hue, 1);
   paintName(pen, place, moment, palette);
+}
+
+/** The pages of the sequence that a plane of the scores is of; none where keys do not lie in pages. */
+function pagesOf({ pages, score }: Schedule, plane: number): readonly number[] {
+  if (!pages || !score) return [];
+  return pages[Math.floor((plane * pages.length) / score.planes)] ?? [];
+}
+
+/** The page that each token of the context lies in, in its colour, along the top of the scores of its sequence. */
+function paintContext(pen: Pen, score: Box, { schedule, progress }: StageMoment, palette: Palette): void {
+  const pageRows = schedule.tensors.find((tensor) => tensor.pageRows !== null)?.pageRows;
+  const pages = pagesOf(schedule, progress!.plane);
+  if (!pageRows) return;
+  const perToken = score.width / progress!.keys;
+  for (const [i, page] of pages.entries()) {
+    const x = score.x + i * pageRows * perToken;
+    const width = Math.min(pageRows * perToken, score.x + score.width - x);
+    if (width > 0) pen.fill({ x, y: score.y - 6, width, height: 4 }, palette.page(page), 0.95);
+  }
 }
 
 /** Pages of a cache, each in its colour; with their numbers where there is room, and not at all where they are a blur. */
@@ -116,6 +138,25 @@ function paintPages(pen: Pen, { tensor, box, turned }: TensorPlace, palette: Pal
     const name = String(page);
     if (turned && size > 7 * name.length + 4 && box.height > 14)
       pen.text(area.x + size / 2, box.y + box.height - 4, name, palette.text, { at: 'middle' });
+  }
+}
+
+/** Frames the pages that the keys of the step's scores lie in. */
+function outlineCurrentPages(
+  pen: Pen,
+  place: TensorPlace,
+  { schedule, step, progress }: StageMoment,
+  palette: Palette,
+): void {
+  const { pageRows } = place.tensor;
+  if (pageRows === null || progress === null) return;
+  const pages = pagesOf(schedule, progress.plane);
+  for (const { plane, rect } of step.scores) {
+    if (plane !== progress.plane) continue;
+    for (const page of pages.slice(Math.floor(rect.column0 / pageRows), Math.ceil(rect.column1 / pageRows))) {
+      pen.fill(rectBox(place, pageRect(page, place.tensor)), palette.page(page), 0.6);
+      pen.outline(grown(rectBox(place, pageRect(page, place.tensor)), 1), palette.text, 1.5);
+    }
   }
 }
 
@@ -230,8 +271,10 @@ function paintCurrent(pen: Pen, layout: StageLayout, moment: StageMoment, palett
   const places = layout.places.filter(({ side }) => side !== 'shelf');
   const left = Math.min(layout.score!.x, ...places.map(({ box }) => box.x));
   const right = Math.max(...places.map(({ box }) => box.x + box.width), layout.score!.x + layout.score!.width);
-  const top = Math.min(layout.score!.y, ...places.map(({ box }) => box.y));
-  const bottom = Math.max(...places.map(({ box }) => box.y + box.height), layout.score!.y + layout.score!.height);
+  // Tokens stand below their slots only where keys do not lie in pages.
+  const aligned = moment.schedule.pages === null ? places : [];
+  const top = Math.min(layout.score!.y, ...aligned.map(({ box }) => box.y));
+  const bottom = Math.max(...aligned.map(({ box }) => box.y + box.height), layout.score!.y + layout.score!.height);
   for (const score of moment.step.scores) {
     if (score.plane !== moment.progress!.plane) continue;
     const tile = pairBox(layout, moment.schedule, score.rect);

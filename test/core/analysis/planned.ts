@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { findComputation } from '../../../src/core/attention/catalogue.js';
-import type { Computation, Mechanism, Options, Shape } from '../../../src/core/attention/mechanism.js';
+import type { Computation, Inputs, Mechanism, Options, Shape } from '../../../src/core/attention/mechanism.js';
 import type { Plan } from '../../../src/core/kernel/model.js';
 import { planKernel } from '../../../src/core/kernel/plan.js';
 import { readKernel } from '../../../src/core/kernel/read.js';
@@ -13,6 +13,8 @@ export interface PlannedKernel {
   readonly mechanism: Mechanism;
   readonly computation: Computation;
   readonly inputs: ReadonlyMap<string, ArrayBuffer>;
+  /** The same by tensor, unpacked. */
+  readonly values: Inputs;
 }
 
 /** The text of a kernel that comes along. */
@@ -39,5 +41,5 @@ export function plannedKernel(source: string, shape: Shape = {}, options: Option
     if (content.kind !== 'tensor' || content.role !== 'input') continue;
     inputs.set(variable, packTensor(content.view, values[content.tensor]!, byteLength));
   }
-  return { source, plan, mechanism: kernel.mechanism, computation, inputs };
+  return { source, plan, mechanism: kernel.mechanism, computation, inputs, values };
 }

@@ -46,7 +46,7 @@ function bench(
   const result = planKernel(kernel, shape, { ...kernel.options, ...options });
   if (!result.ok) throw new Error(JSON.stringify(result.diagnostics));
   const { plan } = result;
-  const recorder = createProvenance(plan, kernel.mechanism!, kernel.computation!);
+  const recorder = createProvenance(plan, kernel.mechanism!, kernel.computation!, null);
   if (!recorder) throw new Error('There is no provenance.');
   recorder.move(0, 0, 0, 0, 0);
   const word = (tensor: string, row: number, column: number): number => {
@@ -371,7 +371,7 @@ describe('what cannot be followed', () => {
   };
   const recorderOf = (text: string, shape: Shape): ProvenanceRecorder | null => {
     const { mechanism, computation } = readKernel(text, 'test')!;
-    return createProvenance(planOf(text, shape), mechanism!, computation!);
+    return createProvenance(planOf(text, shape), mechanism!, computation!, null);
   };
 
   it('a word that holds the ends of two rows', () => {

@@ -19,7 +19,7 @@ function initialBuffers({ plan, inputs }: PlannedKernel): ArrayBuffer[] {
 /** Which workgroups of each pass to log; all others are counted. */
 export type Logged = 'all' | 'none' | readonly number[];
 
-/** Simulates every workgroup of a kernel. With `provenance` the recorder is in the context, with `faults` they are. */
+/** Simulates every workgroup of a kernel. With `provenance` the recorder is in the context where values can be followed, with `faults` they are. */
 export function simulatedContext(
   kernel: PlannedKernel,
   logged: Logged,
@@ -27,10 +27,11 @@ export function simulatedContext(
 ): AnalysisContext {
   const { plan } = kernel;
   const countsOnly = logged === 'none' && !faults && !provenance;
-  const recording = { accesses: logged !== 'none', faults, provenance, values: false, countsOnly };
+  const recorder = provenance ? createProvenance(plan, kernel.mechanism, kernel.computation, kernel.values) : null;
+  const followed = recorder !== null;
+  const recording = { accesses: logged !== 'none', faults, provenance: followed, values: false, countsOnly };
   const result = compileSimulation(plan, recording);
   if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
-  const recorder = provenance ? createProvenance(plan, kernel.mechanism, kernel.computation) : null;
   const requests = plan.passes.map(({ workgroups: [x, y, z] }): PassRequest => {
     const all = Array.from({ length: x * y * z }, (_, index) => index);
     const chosen = logged === 'all' ? all : logged === 'none' ? [] : all.filter((index) => logged.includes(index));

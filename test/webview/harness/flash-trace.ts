@@ -62,6 +62,7 @@ export function flashTrace(fault: 'missed' | null = null): TraceReport {
       },
     ]),
     score: { rows: seqlen, columns: seqlen, planes: heads },
+    pages: null,
     sites: places.sites,
     workgroups,
     sentence:
@@ -248,6 +249,7 @@ export function largeTrace(): TraceReport {
       ...base.schedule,
       tensors: base.schedule.tensors.map((tensor) => ({ ...tensor, rows: seqlen })),
       score: { rows: seqlen, columns: seqlen, planes: heads },
+      pages: null,
       sites: places.sites,
       workgroups,
     },

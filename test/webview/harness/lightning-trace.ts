@@ -214,6 +214,7 @@ export function lightningTrace(): TraceReport {
         },
       ]),
       score: { rows: seqlen, columns: seqlen, planes: heads },
+      pages: null,
       sites: places.sites,
       workgroups: [...sums, ...scans, ...attends],
       sentence:

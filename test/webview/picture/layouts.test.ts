@@ -117,6 +117,7 @@ describe('the stage of a tile schedule', () => {
       tensor('o_lat', 'output', ['output'], 2, 256),
     ],
     score: { rows: 2, columns: 2048, planes: 16 },
+    pages: null,
     sites: [],
     workgroups: [],
     sentence: '',
