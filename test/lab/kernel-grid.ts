@@ -30,7 +30,10 @@ function withFewerTokens(text: string): string {
   const atMost = (most: number) => (_: string, name: string, size: string) =>
     `${name}: ${Math.min(Number(size), most)}`;
   return text.replace(/^shape: \{.*\}$/m, (line) =>
-    line.replace(/\b(seqlen): (\d+)/, atMost(200)).replace(/\b(heads): (\d+)/, atMost(4)),
+    line
+      .replace(/\b(seqlen): (\d+)/, atMost(200))
+      .replace(/\b(heads): (\d+)/, atMost(4))
+      .replace(/\b(headsKv): (\d+)/, atMost(2)),
   );
 }
 
