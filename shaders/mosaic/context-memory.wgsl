@@ -8,7 +8,7 @@ passes:
   - { entry: sum_chunks, workgroups: [ceil(seqlenK / CHUNK), heads, batch] }
   - { entry: carry_averages, workgroups: [ceil(headDim / 256), heads, batch] }
   - { entry: average_keys, workgroups: [ceil(seqlenK / CHUNK), heads, batch] }
-  - { entry: scale_rows, workgroups: [ceil(seqlenK / 64), heads, batch] }
+  - { entry: scale_rows, workgroups: [ceil(seqlenK / 8), heads, batch] }
   - { entry: attend, workgroups: [ceil(seqlen / TILE_M), heads * ceil(headDimV / 128), batch] }
 tune:
   TILE_M: [32, 64]
@@ -39,7 +39,7 @@ override CHUNK: u32 = 64; // tokens whose averages one workgroup takes one after
 override TILE_M: u32 = 64; // queries per workgroup of `attend`, a multiple of 4
 const TILE_N = 32u; // keys per step
 const SLICE = 8u; // vec4s of headDim per step of Q Kᵀ: 32 numbers
-const LANES = 8u; // invocations side by side along keys and output columns
+const LANES = 8u; // invocations side by side along a row, and in `attend` along keys and output columns
 const COLUMNS = 4u; // vec4s of the output per invocation and query at most: 8 × 4 × 4 = 128 numbers
 
 struct Params {
@@ -129,36 +129,45 @@ fn mixed_value(row: u32, token: u32, column: u32, own: f32) -> vec4<f32> {
   return value;
 }
 
-// One invocation per token.
-@compute @workgroup_size(64)
-fn scale_rows(@builtin(global_invocation_id) id: vec3<u32>) {
-  let token = id.x;
-  if (token >= params.seqlen_k) {
-    return;
-  }
-  let row = (id.z * params.heads + id.y) * params.seqlen_k + token;
+// What each of the 8 invocations of a token contributes to the squared lengths of K̄ and V′, [8 tokens, 8].
+var<workgroup> square_parts: array<vec2<f32>, 8 * LANES>;
 
+// Eight invocations per token, which share its vec4 columns.
+@compute @workgroup_size(LANES, 8)
+fn scale_rows(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
   let width = params.head_dim / 4u;
-  var square = 0.0;
-  for (var column = 0u; column < width; column++) {
-    let key = k_hat[row * width + column];
-    square += dot(key, key);
+  let width_v = params.head_dim_v / 4u;
+  let token = group.x * 8u + lane.y;
+  let row = (group.z * params.heads + group.y) * params.seqlen_k + token;
+  let own = mix[group.y];
+
+  var squares = vec2(0.0);
+  if (token < params.seqlen_k) {
+    for (var column = lane.x; column < width; column += LANES) {
+      let key = k_hat[row * width + column];
+      squares.x += dot(key, key);
+    }
+    for (var column = lane.x; column < width_v; column += LANES) {
+      let value = mixed_value(row, token, column, own);
+      squares.y += dot(value, value);
+    }
   }
-  let key_factor = key_scale[id.y] / (sqrt(square) + params.eps);
-  for (var column = 0u; column < width; column++) {
-    k_hat[row * width + column] *= key_factor;
+  square_parts[lane.y * LANES + lane.x] = squares;
+  workgroupBarrier();
+  var sums = vec2(0.0);
+  for (var x = 0u; x < LANES; x++) {
+    sums += square_parts[lane.y * LANES + x];
   }
 
-  let width_v = params.head_dim_v / 4u;
-  let own = mix[id.y];
-  square = 0.0;
-  for (var column = 0u; column < width_v; column++) {
-    let value = mixed_value(row, token, column, own);
-    square += dot(value, value);
-  }
-  let value_factor = value_scale[id.y] / (sqrt(square) + params.eps);
-  for (var column = 0u; column < width_v; column++) {
-    v_hat[row * width_v + column] = value_factor * mixed_value(row, token, column, own);
+  if (token < params.seqlen_k) {
+    let key_factor = key_scale[group.y] / (sqrt(sums.x) + params.eps);
+    for (var column = lane.x; column < width; column += LANES) {
+      k_hat[row * width + column] *= key_factor;
+    }
+    let value_factor = value_scale[group.y] / (sqrt(sums.y) + params.eps);
+    for (var column = lane.x; column < width_v; column += LANES) {
+      v_hat[row * width_v + column] = value_factor * mixed_value(row, token, column, own);
+    }
   }
 }
 

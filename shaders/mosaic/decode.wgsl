@@ -13,7 +13,7 @@ passes:
   - { entry: attend_split, workgroups: [ceil(seqlenK / SPLIT), heads * ceil(seqlen / 4), batch] }
   - { entry: merge_splits, workgroups: [seqlen, heads, batch] }
 tune:
-  SPLIT: [128, 256, 512]
+  SPLIT: [64, 128, 256]
 ---*/
 
 // One step of a Memory Mosaic's context memory (Zhang et al. 2024), for one token or the few of a draft. A token's pair is
@@ -33,7 +33,7 @@ tune:
 // The cache is split because one workgroup for each head would leave most of a GPU idle. A workgroup reads each key and
 // each value of its split once, for four queries, which it keeps side by side in the lanes of a vec4.
 
-override SPLIT: u32 = 256; // pairs per workgroup, a multiple of STEP
+override SPLIT: u32 = 128; // pairs per workgroup, a multiple of STEP
 const STEP = 64u; // keys whose scores are summed at a time, and invocations per workgroup
 const LANES = 8u; // invocations side by side along a key
 
@@ -76,7 +76,9 @@ fn split_count() -> u32 {
 
 // --- Queries and pairs ---
 
-var<workgroup> lane_parts: array<vec4<f32>, STEP>;
+// What the invocations contribute to a sum or a maximum of all of them, one each; in `attend_split` also to the scores of STEP
+// keys, LANES each, and to the weighed values of the four queries.
+var<workgroup> lane_parts: array<vec4<f32>, STEP * LANES>;
 
 // The sum of the workgroup's parts, for all of them.
 fn sum_of(part: vec4<f32>, index: u32) -> vec4<f32> {
@@ -171,8 +173,8 @@ fn append_values(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocat
 const GROUP = 4u; // queries of a workgroup
 const WIDEST = 64u; // vec4s of a row at most
 
-var<workgroup> query_lanes: array<vec4<f32>, 4 * WIDEST>; // number d of the four queries
-var<workgroup> key_parts: array<vec4<f32>, STEP * LANES>; // of a key's scores, then of the weighed values
+// Number d of the four queries, with the four numbers of a vec4 WIDEST apart, so that neighbours read neighbours.
+var<workgroup> query_lanes: array<vec4<f32>, 4 * WIDEST>;
 var<workgroup> weights: array<vec4<f32>, SPLIT>; // scores of a pair with the four queries, then its weights
 
 // The pairs finished before the new tokens stand in the cache, the others were appended just now.
@@ -203,6 +205,12 @@ fn value_numbers(batch_head: u32, j: u32, column: u32) -> vec4<f32> {
   return v_hat[appended_row(batch_head, j) * width + column];
 }
 
+// Where a key's part of one of 8 invocations stands. Eight neighbouring keys begin with another of their parts each, so that
+// the invocations that add them up read from all memory banks.
+fn part_place(key: u32, lane: u32) -> u32 {
+  return key * LANES + (lane ^ (key % LANES));
+}
+
 // Invocation x of 8 neighbours has the vec4s x, x+8, .. of a key, and workgroups of 64 have 8 keys at a time.
 @compute @workgroup_size(STEP)
 fn attend_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) index: u32) {
@@ -223,7 +231,7 @@ fn attend_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
         numbers[i] = LOG2_E * queries[query * width + d / 4u][d % 4u];
       }
     }
-    query_lanes[d] = numbers;
+    query_lanes[d % 4u * WIDEST + d / 4u] = numbers;
   }
   workgroupBarrier();
 
@@ -235,19 +243,19 @@ fn attend_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
       if (j < end) {
         for (var column = index % LANES; column < width; column += LANES) {
           let key = key_numbers(batch_head, j, column);
-          part += key.x * query_lanes[4u * column];
-          part += key.y * query_lanes[4u * column + 1u];
-          part += key.z * query_lanes[4u * column + 2u];
-          part += key.w * query_lanes[4u * column + 3u];
+          part += key.x * query_lanes[column];
+          part += key.y * query_lanes[WIDEST + column];
+          part += key.z * query_lanes[2u * WIDEST + column];
+          part += key.w * query_lanes[3u * WIDEST + column];
         }
       }
-      key_parts[row * LANES + index % LANES] = part;
+      lane_parts[part_place(row, index % LANES)] = part;
     }
     workgroupBarrier();
     let j = first + step + index;
     var scores = vec4(0.0);
     for (var x = 0u; x < LANES; x++) {
-      scores += key_parts[index * LANES + x];
+      scores += lane_parts[part_place(index, x)];
     }
     weights[step + index] = select(vec4(MASKED), scores, (vec4(j) < place) & vec4(j < end));
     workgroupBarrier();
@@ -283,7 +291,7 @@ fn attend_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
     }
   }
   for (var i = 0u; i < GROUP; i++) {
-    key_parts[i * STEP + index] = sums[i];
+    lane_parts[i * STEP + index] = sums[i];
   }
   workgroupBarrier();
   // One query after the other: the rows of an invocation's column.
@@ -292,7 +300,7 @@ fn attend_split(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
     if (first_query + i < params.seqlen) {
       var total = vec4(0.0);
       for (var row = 0u; row < rows; row++) {
-        total += key_parts[i * STEP + row * width_v + e % width_v];
+        total += lane_parts[i * STEP + row * width_v + e % width_v];
       }
       let at = (batch_head * params.seqlen + first_query + i) * split_count() + group.x;
       partial[at * width_v + e % width_v] = total;
