@@ -2,6 +2,7 @@
 mechanism: softmax-attention
 direction: decode
 shape: { batch: 1, heads: 32, headsKv: 8, seqlen: 1, seqlenK: 4096, headDim: 128 }
+limits: { headDim: 128, headDimV: 128 }
 scratch:
   part_o: f32[batch, heads, seqlen, ceil(seqlenK / SPLIT), headDimV]
   part_lse: f32[batch, heads, seqlen, ceil(seqlenK / SPLIT)]

@@ -1,6 +1,7 @@
 /*---
 mechanism: split-kv-merge
 shape: { parts: 32, batch: 8, heads: 32, seqlen: 1, headDimV: 128 }
+limits: { headDimV: 128 }
 passes:
   - { entry: merge, workgroups: [seqlen, heads, batch] }
 ---*/

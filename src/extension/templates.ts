@@ -16,6 +16,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'softmax/backward.wgsl', title: 'Softmax attention, backward' },
   { path: 'softmax/decode.wgsl', title: 'Softmax attention, decode with split keys' },
   { path: 'softmax/decode-f16.wgsl', title: 'Softmax attention, decode from a cache in f16' },
+  { path: 'softmax/paged-decode.wgsl', title: 'Softmax attention, decode with a paged cache' },
   { path: 'split-kv/merge.wgsl', title: 'Split-KV decoding, the merge of its parts' },
   { path: 'rotating-cache/decode.wgsl', title: 'Rotating KV caches, decode' },
   { path: 'linear/left-product.wgsl', title: 'Linear attention, left product' },

@@ -35,6 +35,7 @@ import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduc
 import type { Mistake } from './broken/mistake.js';
 import { mosaicContextMemory, mosaicDecode } from './broken/memory-mosaic.js';
 import { mlpGradientKernel } from './broken/mlp-gradient.js';
+import { pagedDecode } from './broken/paged.js';
 import { favor, favorBackward } from './broken/performer.js';
 import { newtonSchulz } from './broken/newton-schulz.js';
 import { polynomialExpand } from './broken/polynomial-features.js';
@@ -69,6 +70,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('softmax/decode.wgsl', softmaxDecode),
   ...inFile('softmax/decode-f16.wgsl', softmaxDecodeF16),
   ...inFile('softmax/sliding-window.wgsl', slidingWindow),
+  ...inFile('softmax/paged-decode.wgsl', pagedDecode),
   ...inFile('split-kv/merge.wgsl', splitKvMerge),
   ...inFile('linear/left-product.wgsl', leftProduct),
   ...inFile('linear/right-product.wgsl', rightProduct),

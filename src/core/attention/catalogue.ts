@@ -15,6 +15,7 @@ import { mlpGradient } from './mlp-gradient.js';
 import { multiHeadLatentAttention } from './multi-head-latent-attention.js';
 import { newtonSchulzIteration } from './newton-schulz.js';
 import { normAttention } from './norm-attention.js';
+import { pagedAttention } from './paged-attention.js';
 import { pagedLatentAttention } from './paged-latent-attention.js';
 import { performerAttention } from './performer-attention.js';
 import { polynomialFeatures } from './polynomial-features.js';
@@ -60,6 +61,7 @@ export const mechanisms: readonly Mechanism[] = [
   splitKvMerge,
   memoryMosaic,
   rotatingCacheAttention,
+  pagedAttention,
 ];
 
 /** The mechanism of an id, or null where there is none. */

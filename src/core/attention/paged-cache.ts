@@ -130,17 +130,26 @@ function slotsOf(inputs: Inputs, shape: Shape, sequence: number): Uint32Array {
   });
 }
 
-/** What pages hold of the tokens of a sequence, in their order: rows of `width` numbers a token. */
-export function tokensOf(
+/**
+ * What pages [pages, pageSize, heads, width] hold of the tokens of a sequence, head by head as a cache without pages has
+ * it: [heads, tokens, width].
+ */
+export function tokensByHead(
   pages: Float32Array,
+  heads: number,
   width: number,
   inputs: Inputs,
   shape: Shape,
   sequence: number,
 ): Float32Array {
   const slots = slotsOf(inputs, shape, sequence);
-  const rows = new Float32Array(slots.length * width);
-  slots.forEach((slot, token) => rows.set(pages.subarray(slot * width, (slot + 1) * width), token * width));
+  const rows = new Float32Array(slots.length * heads * width);
+  slots.forEach((slot, token) => {
+    for (let head = 0; head < heads; head++) {
+      const from = (slot * heads + head) * width;
+      rows.set(pages.subarray(from, from + width), (head * slots.length + token) * width);
+    }
+  });
   return rows;
 }
 

@@ -28,7 +28,7 @@ import {
   pageTables,
   poisonedPages,
   sequenceLengths,
-  tokensOf,
+  tokensByHead,
 } from './paged-cache.js';
 import { joinedSequences } from './sampling.js';
 import { switchOption } from './sizes.js';
@@ -145,17 +145,6 @@ function generate(shape: Shape, options: Options, seed: number): Inputs {
   };
 }
 
-/** Latents of a sequence by latent head, [headsKv, length, latentDim], from rows of all latent heads of a token. */
-function byLatentHead(rows: Float32Array, headsKv: number, latentDim: number): Float32Array {
-  const length = rows.length / (headsKv * latentDim);
-  const latents = new Float32Array(rows.length);
-  for (let at = 0; at < headsKv * length; at++) {
-    const [token, head] = [Math.floor(at / headsKv), at % headsKv];
-    latents.set(rows.subarray(at * latentDim, (at + 1) * latentDim), (head * length + token) * latentDim);
-  }
-  return latents;
-}
-
 /** Every sequence is what absorbed latent attention makes of its own tokens. */
 function reference(
   inputs: Inputs,
@@ -171,14 +160,13 @@ function reference(
     return inputs[name]!.subarray(sequence * count, (sequence + 1) * count);
   };
   const sequences = Array.from({ length: batch }, (_, sequence) => {
-    const rows = tokensOf(inputs.c_pages!, headsKv * latentDim, inputs, shape, sequence);
     const length = inputs.seqlens![sequence]!;
     return absorbedForward(
       {
         q_lat: own('q_lat', latentDim, sequence),
         q_pe: own('q_pe', ropeDim, sequence),
-        c: byLatentHead(rows, headsKv, latentDim),
-        k_pe: tokensOf(inputs.k_pe_pages!, ropeDim, inputs, shape, sequence),
+        c: tokensByHead(inputs.c_pages!, headsKv, latentDim, inputs, shape, sequence),
+        k_pe: tokensByHead(inputs.k_pe_pages!, 1, ropeDim, inputs, shape, sequence),
       },
       { ...shape, batch: 1, seqlenK: length },
       options,

@@ -1,7 +1,7 @@
 import { goldenAttentionShape, goldenOption, goldenWindow } from './golden-operation.js';
 import { normalInputs } from './inputs.js';
 import { keyRanges, visiblePairs } from './masks.js';
-import type { Computation, GridCase, Mechanism, OptionSpec, TensorSpec } from './mechanism.js';
+import type { Computation, GridCase, Mechanism, OptionSpec, Shape, TensorSpec } from './mechanism.js';
 import { sizesOf } from './sizes.js';
 import { softmaxBackward, softmaxFlops, softmaxForward, softmaxProblem } from './softmax-rows.js';
 import {
@@ -52,7 +52,8 @@ const backwardTensors: readonly TensorSpec[] = [
   output('dv', valueDims, gradientTolerance, 'Gradient of the values, summed over the query heads that share them.'),
 ];
 
-const optionSpecs: readonly OptionSpec[] = [
+/** The options of softmax attention: causal, window and scale. */
+export const softmaxOptions: readonly OptionSpec[] = [
   {
     name: 'causal',
     kind: 'boolean',
@@ -189,13 +190,21 @@ const backwardComputation: Computation = {
 
 const dimensions = attentionDimensions(1024, []);
 
+/** What is wrong where key heads would serve different numbers of query heads, in words, or null. */
+export function unequalHeads(shape: Shape): string | null {
+  const { heads, headsKv } = sizesOf(shape);
+  return heads % headsKv === 0
+    ? null
+    : `heads is ${heads} and headsKv is ${headsKv}: every key head serves the same number of query heads, so heads must be a multiple of headsKv.`;
+}
+
 /** Softmax attention with causal masks, windows and grouped key heads (Vaswani et al. 2017; Dao et al. 2022). */
 export const softmaxAttention: Mechanism = {
   id: 'softmax-attention',
   title: 'Softmax attention',
   summary: 'o = softmax(scale · q kᵀ) v over the keys each query sees: causal or not, windows, grouped key heads.',
   dimensions,
-  options: optionSpecs,
+  options: softmaxOptions,
   computations: [forwardComputation, backwardComputation, decodeComputation],
   recurrence: null,
   golden: {
@@ -208,15 +217,8 @@ export const softmaxAttention: Mechanism = {
       }),
     },
   },
-  scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
+  scalars: (shape, options) => caseScalars(softmaxOptions, shape, options),
   visibleKeys: keyRanges,
   parts: attentionParts,
-  validate: (shape, options) => {
-    const problem = invalidCase(dimensions, optionSpecs, shape, options);
-    if (problem !== null) return problem;
-    const { heads, headsKv } = sizesOf(shape);
-    return heads % headsKv === 0
-      ? null
-      : `heads is ${heads} and headsKv is ${headsKv}: every key head serves the same number of query heads, so heads must be a multiple of headsKv.`;
-  },
+  validate: (shape, options) => invalidCase(dimensions, softmaxOptions, shape, options) ?? unequalHeads(shape),
 };

@@ -13,6 +13,7 @@ import { memoryMosaicTemplate } from './templates/memory-mosaic.js';
 import { mlpGradientTemplate } from './templates/mlp-gradient.js';
 import { newtonSchulzTemplate } from './templates/newton-schulz.js';
 import { normAttentionTemplate } from './templates/norm-attention.js';
+import { pagedAttentionTemplate } from './templates/paged-attention.js';
 import { pagedLatentAttentionTemplate } from './templates/paged-latent-attention.js';
 import { performerAttentionTemplate } from './templates/performer-attention.js';
 import { polynomialFeaturesTemplate } from './templates/polynomial-features.js';
@@ -57,6 +58,7 @@ const templates: ReadonlyMap<string, string> = new Map([
   ['split-kv-merge', splitKvMergeTemplate],
   ['memory-mosaic', memoryMosaicTemplate],
   ['rotating-cache-attention', rotatingCacheAttentionTemplate],
+  ['paged-attention', pagedAttentionTemplate],
 ]);
 
 /** The text of a new kernel file for a mechanism: a simple kernel that is right at every shape; null for an unknown id. */

@@ -44,6 +44,7 @@ describe('the catalogue', () => {
       'split-kv-merge',
       'memory-mosaic',
       'rotating-cache-attention',
+      'paged-attention',
     ]);
     expect(findMechanism('lightning-attention')?.title).toBe('Lightning attention');
     expect(findMechanism('lightning')).toBeNull();
