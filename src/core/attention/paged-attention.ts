@@ -20,6 +20,7 @@ import {
   lengthsOption,
   longestSequence,
   pagedDimensions,
+  pagedKeys,
   pagedTensors,
   pageTables,
   poisonedPages,
@@ -169,6 +170,7 @@ const decoding: Computation = {
   tensors,
   grid,
   generate,
+  paged: pagedKeys,
   reference,
   flops: (shape, options) =>
     sequenceLengths(shape, options).reduce((sum, length) => {
@@ -212,11 +214,10 @@ export const pagedAttention: Mechanism = {
   recurrence: null,
   golden: { attn_paged: golden },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
-  // Sequences of different lengths have masks of their own.
-  visibleKeys: null,
-  parts: null,
+  visibleKeys: keyRanges,
+  parts: { query: 'q', key: 'k_pages', value: 'v_pages', output: 'o' },
   unfollowed:
-    'Which token a slot of a page holds stands in block_table, so that pairs of queries and keys are not followed.',
+    'Pairs of queries and keys are followed where all sequences have as many tokens, each in pages of its own.',
   validate: (shape, options) =>
     invalidCase(dimensions, optionSpecs, shape, options) ?? unequalHeads(shape) ?? invalidPages(shape),
 };

@@ -68,3 +68,29 @@ describe('a cache in pages', () => {
     expect(sentence).toContain('followed where all sequences have as many tokens');
   });
 });
+
+describe('keys and values in pages', () => {
+  const softmax = builtInText('softmax/paged-decode.wgsl');
+  const sizes = { batch: 2, heads: 4, headsKv: 2, seqlen: 2, seqlenK: 150, pageSize: 16, headDim: 16 };
+  const totalsOf = (text: string, options: Options) =>
+    buildCoverage(simulatedContext(plannedKernel(text, sizes, options), 'all', { provenance: true }))!.totals;
+
+  it('meet every query that sees them once, in a window too', () => {
+    const whole = 2 * 4 * (149 + 150);
+    expect(totalsOf(softmax, {})).toMatchObject({ required: whole, once: whole, missed: 0, doubled: 0 });
+    const banded = 2 * 4 * (31 + 31);
+    expect(totalsOf(softmax, { window: [30, 0] })).toMatchObject({
+      required: banded,
+      once: banded,
+      missed: 0,
+      doubled: 0,
+    });
+  });
+
+  it('are missed where the values of another slot are taken', () => {
+    const right = 'let slot = slots[first - begin + e / value_width];';
+    expect(softmax).toContain(right);
+    const wrong = softmax.replace(right, 'let slot = slots[e / value_width];');
+    expect(totalsOf(wrong, {}).missed).toBeGreaterThan(0);
+  });
+});
