@@ -19,6 +19,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'softmax/paged-decode.wgsl', title: 'Softmax attention, decode with a paged cache' },
   { path: 'split-kv/merge.wgsl', title: 'Split-KV decoding, the merge of its parts' },
   { path: 'rotating-cache/decode.wgsl', title: 'Rotating KV caches, decode' },
+  { path: 'rotating-cache/decode-f16.wgsl', title: 'Rotating KV caches, decode in f16' },
   { path: 'linear/left-product.wgsl', title: 'Linear attention, left product' },
   { path: 'linear/right-product.wgsl', title: 'Linear attention, right product' },
   { path: 'linear/backward.wgsl', title: 'Linear attention, backward' },

@@ -138,4 +138,5 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('mosaic/context-memory.wgsl', mosaicContextMemory),
   ...inFile('mosaic/decode.wgsl', mosaicDecode),
   ...inFile('rotating-cache/decode.wgsl', rotatingCacheDecode),
+  ...inFile('rotating-cache/decode-f16.wgsl', rotatingCacheDecode),
 ];

@@ -2,7 +2,7 @@ import type { Mistake } from './mistake.js';
 
 const everyFill = 'several tokens to streams of every fill';
 
-/** Mistakes in rotating-cache/decode.wgsl. */
+/** Mistakes in rotating-cache/decode.wgsl and in rotating-cache/decode-f16.wgsl, which are one algorithm. */
 export const rotatingCacheDecode: readonly Mistake[] = [
   {
     name: 'the ring does not close',
