@@ -60,6 +60,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'grouped-latent/paged-decode.wgsl', title: 'Paged latent attention (MLA, Grouped Latent Attention), decode' },
   { path: 'mosaic/context-memory.wgsl', title: 'Memory Mosaics context memory' },
   { path: 'mosaic/decode.wgsl', title: 'Memory Mosaics context memory, decode' },
+  { path: 'mosaic/decode-f16.wgsl', title: 'Memory Mosaics context memory, decode with a cache in f16' },
   { path: 'transnormer/diag-attention.wgsl', title: 'DiagAttention of TransNormer' },
   { path: 'gated-unit/forward.wgsl', title: 'Gated attention unit (GAU)' },
   { path: 'flash-mixed-chunk/forward.wgsl', title: 'Mixed chunk attention (FLASH, not FlashAttention)' },

@@ -33,7 +33,7 @@ import {
 } from './broken/latent.js';
 import { leftProduct, linearBackward, linearDecode, linearDecodeF16, rightProduct } from './broken/linear.js';
 import type { Mistake } from './broken/mistake.js';
-import { mosaicContextMemory, mosaicDecode } from './broken/memory-mosaic.js';
+import { mosaicContextMemory, mosaicDecode, mosaicDecodeF16 } from './broken/memory-mosaic.js';
 import { mlpGradientKernel } from './broken/mlp-gradient.js';
 import { pagedDecode } from './broken/paged.js';
 import { favor, favorBackward } from './broken/performer.js';
@@ -137,6 +137,7 @@ export const brokenKernels: readonly BrokenKernel[] = [
   ...inFile('grouped-tied/backward.wgsl', groupedTiedBackward),
   ...inFile('mosaic/context-memory.wgsl', mosaicContextMemory),
   ...inFile('mosaic/decode.wgsl', mosaicDecode),
+  ...inFile('mosaic/decode-f16.wgsl', mosaicDecodeF16),
   ...inFile('rotating-cache/decode.wgsl', rotatingCacheDecode),
   ...inFile('rotating-cache/decode-f16.wgsl', rotatingCacheDecode),
 ];

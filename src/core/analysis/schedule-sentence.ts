@@ -155,9 +155,10 @@ export function scheduleSentence(
   });
   if (sentences.length > 0) return sentences.join(' ');
   const steps = Math.max(0, ...byPass.flat().map(({ length }) => length));
-  const why =
+  const unseen =
     parts === null
       ? `${mechanism.title} has no queries and keys that meet.`
-      : ((provenance === null ? mechanism.unfollowed : null) ?? 'No products of queries and keys could be followed.');
+      : 'No products of queries and keys could be followed.';
+  const why = (provenance === null ? mechanism.unfollowed : null) ?? unseen;
   return `${why} The longest traced workgroup takes ${counted(steps, 'step', 'steps')}.`;
 }

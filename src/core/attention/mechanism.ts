@@ -233,11 +233,11 @@ export interface Mechanism {
    */
   readonly visibleKeys: ((shape: Shape, options: Options) => (query: number) => KeyRange) | null;
   /**
-   * Which tensors meet in the products that the tile schedule and the coverage follow; null where queries meet no keys. A
-   * computation may have parts of its own.
+   * Which tensors meet in the products that the tile schedule and the coverage follow; null where queries meet no keys, or
+   * no pair of them can be followed. A computation may have parts of its own.
    */
   readonly parts: AttentionParts | null;
-  /** Where pairs cannot be followed at every shape though queries and keys meet: when they are, in a sentence. */
+  /** Where queries and keys meet, but their pairs are not followed at some shapes or at all: when or why, in a sentence. */
   readonly unfollowed?: string;
   /** What is wrong with a complete shape and options (heads not a multiple of headsKv, ...), or null. */
   readonly validate: (shape: Shape, options: Options) => string | null;

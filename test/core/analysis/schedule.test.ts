@@ -319,3 +319,15 @@ enable f16;
     ]);
   });
 });
+
+describe('the sentence of a kernel whose pairs are not followed', () => {
+  it.each([
+    ['mosaic/context-memory.wgsl', /^A key is an average of all keys before it/],
+    ['newton-schulz/newton-schulz.wgsl', /has no queries and keys that meet\./],
+  ])('says why: %s', (file, why) => {
+    const size = file.startsWith('mosaic') ? { heads: 1, seqlen: 8, headDim: 16 } : { batch: 1, rows: 16, columns: 16 };
+    const { score, sentence } = scheduleOf(file, size);
+    expect(sentence).toMatch(why);
+    expect(score).toBeNull();
+  });
+});

@@ -142,3 +142,30 @@ export const mosaicDecode: readonly Mistake[] = [
     why: 'A workgroup has four queries.',
   },
 ];
+
+const draft = 'four tokens';
+
+/** Mistakes in mosaic/decode-f16.wgsl that its packed cache allows; else it is mosaic/decode.wgsl. */
+export const mosaicDecodeF16: readonly Mistake[] = [
+  {
+    name: 'the second pair of a four is read as the first',
+    find: 'return vec4(unpack2x16float(pairs.x), unpack2x16float(pairs.y));',
+    replace: 'return vec4(unpack2x16float(pairs.x), unpack2x16float(pairs.x));',
+    caughtBy: draft,
+    why: 'Four numbers are two words.',
+  },
+  {
+    name: 'numbers are packed with those two places on',
+    find: 'return vec2(pack2x16float(numbers.xy), pack2x16float(numbers.zw));',
+    replace: 'return vec2(pack2x16float(numbers.xz), pack2x16float(numbers.yw));',
+    caughtBy: draft,
+    why: 'A word holds two neighbours.',
+  },
+  {
+    name: 'the pair that the step ends is looked for in the cache',
+    find: 'return max(before, 1u) - 1u;',
+    replace: 'return before;',
+    caughtBy: draft,
+    why: 'It is on its way there, and the row holds whatever it holds.',
+  },
+];
