@@ -228,10 +228,10 @@ export interface Mechanism {
    */
   readonly scalars: (shape: Shape, options: Options) => Readonly<Record<string, number>>;
   /**
-   * The mask: which keys each query sees, the same in every batch and head. Null where queries meet no keys, where no pair
-   * of them can be followed, and where each sequence has a mask of its own: then nothing is held against it.
+   * The mask: which keys each query sees, the same in every batch and head. Null where queries meet no keys or no pair of
+   * them can be followed, and of a case in which each sequence has a mask of its own: then nothing is held against it.
    */
-  readonly visibleKeys: ((shape: Shape, options: Options) => (query: number) => KeyRange) | null;
+  readonly visibleKeys: ((shape: Shape, options: Options) => ((query: number) => KeyRange) | null) | null;
   /**
    * Which tensors meet in the products that the tile schedule and the coverage follow; null where queries meet no keys, or
    * no pair of them can be followed. A computation may have parts of its own.

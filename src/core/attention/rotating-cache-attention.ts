@@ -5,6 +5,7 @@ import type {
   DimensionSpec,
   GridCase,
   Inputs,
+  KeyRange,
   Mechanism,
   Options,
   OptionSpec,
@@ -216,6 +217,12 @@ function reference(
   };
 }
 
+/** The slots each query sees: all of a full ring. Where rings differ, each stream has a mask of its own, around its ring. */
+function visibleKeys(shape: Shape, options: Options): (() => KeyRange) | null {
+  const slots = { from: 0, to: capacityOf(shape) };
+  return choiceOption(options, 'streams') === 'full' ? () => slots : null;
+}
+
 const small = { batch: 2, heads: 4, headsKv: 2, headDim: 16 };
 const mixed: Options = { streams: 'mixed' };
 
@@ -288,8 +295,7 @@ export const rotatingCacheAttention: Mechanism = {
   recurrence: null,
   golden: {},
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
-  // Each stream has a mask of its own, around its ring; which slots meet which queries is followed all the same.
-  visibleKeys: null,
+  visibleKeys,
   parts: { query: 'q', key: 'k_cache', value: 'v_cache', output: 'o' },
   validate: (shape, options) => {
     const problem = invalidCase(dimensions, optionSpecs, shape, options);

@@ -6,7 +6,7 @@ const size = { batch: 2, heads: 3, seqlen: 40, headDim: 8, headDimV: 12 };
 
 function visiblePairs(options: Options): ReadonlySet<string> {
   const { mechanism, shape, options: complete } = bench('diag-attention', 'forward', size, options);
-  const range = mechanism.visibleKeys!(shape, complete);
+  const range = mechanism.visibleKeys!(shape, complete)!;
   const pairs = new Set<string>();
   for (let query = 0; query < size.seqlen; query++) {
     const { from, to } = range(query);
