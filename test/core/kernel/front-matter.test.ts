@@ -112,7 +112,7 @@ const mistakes: readonly Mistake[] = [
   },
   {
     what: 'a direction the mechanism does not have',
-    edits: [add('direction: decode')],
+    edits: [['mechanism: softmax-attention', 'mechanism: diag-attention'], add('direction: decode')],
     code: 'unknown-direction',
     covers: 'decode',
     remedy: /forward, backward/,
