@@ -63,7 +63,7 @@ export const builtinKernels: readonly BuiltinKernel[] = [
   { path: 'mosaic/decode-f16.wgsl', title: 'Memory Mosaics context memory, decode with a cache in f16' },
   { path: 'transnormer/diag-attention.wgsl', title: 'DiagAttention of TransNormer' },
   { path: 'gated-unit/forward.wgsl', title: 'Gated attention unit (GAU)' },
-  { path: 'flash-mixed-chunk/forward.wgsl', title: 'Mixed chunk attention (FLASH, not FlashAttention)' },
+  { path: 'flash-mixed-chunk/forward.wgsl', title: 'FLASH (not FlashAttention)' },
   { path: 'state-space/chunked.wgsl', title: 'Mamba-2 state space duality, chunked' },
   { path: 'state-space/decode.wgsl', title: 'Mamba-2 state space duality, decode' },
   { path: 'state-space/decode-f16.wgsl', title: 'Mamba-2 state space duality, decode in f16' },

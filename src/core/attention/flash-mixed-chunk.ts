@@ -177,7 +177,7 @@ const dimensions: readonly DimensionSpec[] = [
 /** Mixed chunk attention of FLASH, Fast Linear Attention with a Single Head (Hua et al. 2022); it is not FlashAttention. */
 export const flashMixedChunk: Mechanism = {
   id: 'flash-mixed-chunk',
-  title: 'Mixed chunk attention (FLASH, not FlashAttention)',
+  title: 'FLASH (not FlashAttention)',
   summary:
     'o = u ⊙ (relu(q kᵀ + bias)² v in each chunk + q S across chunks): Fast Linear Attention with a Single Head, a GAU by chunks.',
   dimensions,
