@@ -22,10 +22,13 @@ export function mutate({ file, find, replace }: BrokenKernel): string {
   return textOf(file).replace(find, () => replace);
 }
 
-/** A kernel that comes along, read. */
+const kernels = new Map<string, Kernel>();
+
+/** A kernel that comes along, read once: hundreds of mistakes ask for a few files. */
 export function kernelOf(file: string): Kernel {
-  const kernel = readKernel(textOf(file), file);
+  const kernel = kernels.get(file) ?? readKernel(textOf(file), file);
   if (!kernel) throw new Error(`shaders/${file} has no front matter.`);
+  kernels.set(file, kernel);
   return kernel;
 }
 
