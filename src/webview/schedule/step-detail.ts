@@ -4,7 +4,7 @@ import type { Actions } from '../actions.js';
 import { tensorHue } from '../picture/tensor-hue.js';
 import { t } from '../strings.js';
 import type { ScheduleModel } from './schedule-model.js';
-import { bytesText, countText, kindWord, rectText, scoreText } from './schedule-words.js';
+import { bytesText, countText, kindWord, rangeText, rectText, scoreText } from './schedule-words.js';
 
 /** What one step does, in numbers, each with the line that does it. */
 export function stepDetail(model: ScheduleModel, index: number, actions: Actions): TemplateResult {
@@ -83,7 +83,10 @@ export function workgroupMemory(model: ScheduleModel, index: number): TemplateRe
         ? html`<p class="muted">${t('This pass has no workgroup memory.')}</p>`
         : html`${memoryBar(held, capacity)}
             <ul class="moves" aria-label=${t('Held in workgroup memory')}>
-              ${padded(held.map(heldRow), most.held)}
+              ${padded(
+                held.map((item) => heldRow(item, model)),
+                most.held,
+              )}
             </ul>`
     }
   </section>`;
@@ -118,14 +121,21 @@ function memoryBar(held: readonly TileHeld[], capacity: number): TemplateResult 
   </svg>`;
 }
 
-function heldRow(item: Held): TemplateResult {
+/** A rectangle of held contents in words; what comes from a cache in pages is known by token, not by slot. */
+function heldText({ tensor, rect }: Held, model: ScheduleModel): string {
+  if (!rect) return tensor;
+  const paged = model.schedule.tensors.some(({ name, pageRows }) => name === tensor && pageRows !== null);
+  if (!paged) return `${tensor} ${rectText(rect, undefined)}`;
+  const tokens = t('tokens {0}', rangeText(rect.row0, rect.row1));
+  return `${tensor} ${tokens}, ${t('columns {0}', rangeText(rect.column0, rect.column1))}`;
+}
+
+function heldRow(item: Held, model: ScheduleModel): TemplateResult {
   return html`<li class="held">
     <span class="swatch hue-${tensorHue(item.tensor)}" aria-hidden="true"></span>
     <span class="move-name code">${item.variable}</span>
     <span class="move-place code"
-      >${item.tensor}${item.rect ? ` ${rectText(item.rect, undefined)}` : ''}${
-        item.planes > 1 ? ` · ${t('{0} heads', item.planes)}` : ''
-      }</span
+      >${heldText(item, model)}${item.planes > 1 ? ` · ${t('{0} heads', item.planes)}` : ''}</span
     >
     <span class="number">${bytesText(item.bytes)}</span>
   </li>`;
