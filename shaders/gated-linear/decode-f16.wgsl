@@ -2,6 +2,7 @@
 mechanism: gated-linear-attention
 direction: decode
 shape: { batch: 8, heads: 8, seqlen: 1, headDim: 64 }
+limits: { headDim: 128 }
 dtype: { q: f16, k: f16, v: f16, o: f16 }
 passes:
   - { entry: step, workgroups: [ceil(headDimV / 32), heads, batch] }

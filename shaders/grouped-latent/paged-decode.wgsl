@@ -237,15 +237,17 @@ fn merge(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_inde
   for (var p = 0u; p < filled; p++) {
     weight_sum += exp2(part_lse[query_row * parts + p] - top);
   }
+  // Where no part has a key for the row, there is nothing in any sum.
+  let divisor = select(1.0, weight_sum, seen);
   for (var column = index; column < width; column += 64u) {
     var sum = vec4(0.0);
     for (var p = 0u; p < filled; p++) {
       let part_row = query_row * parts + p;
       sum += exp2(part_lse[part_row] - top) * part_o[part_row * width + column];
     }
-    o_lat[query_row * width + column] = select(vec4(0.0), sum / weight_sum, seen);
+    o_lat[query_row * width + column] = select(vec4(0.0), sum / divisor, seen);
   }
   if (index == 0u) {
-    lse[query_row] = select(MASKED, (top + log2(weight_sum)) * LN_2, seen);
+    lse[query_row] = select(MASKED, (top + log2(divisor)) * LN_2, seen);
   }
 }

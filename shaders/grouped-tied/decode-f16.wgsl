@@ -15,7 +15,7 @@ tune:
 ---*/
 
 // Grouped-Tied Attention (Zadouri, Strauss, Dao 2025), decoding from a cache in f16: what decode.wgsl does, moving half the
-// bytes, a quarter of what grouped-query attention moves in f32. A tied state is rounded once, when it enters the cache, so
+// bytes, three eighths of what grouped-query attention moves in f32. A tied state is rounded once, when it enters the cache, so
 // that no error grows with the tokens. Numbers are packed in pairs, two to a u32, so that no device feature is needed; all
 // sums, the parts of an output and its lse are f32.
 //

@@ -20,8 +20,8 @@ tune:
 //   key_j   = [kv_j[..headDim - ropeDim] ‖ k_rope_j]  the unrotated channels are the value's own
 //   o       = softmax(scale q keyᵀ) value
 //
-// Grouped-query attention reads 2 headDim numbers of a token and group; this reads headDim, and half of that once for all
-// groups. It is what the mechanism is for: a step of decoding waits for the cache and for nothing else.
+// Grouped-query attention reads 2 headDim numbers of a token and group; this reads headDim, and half of that again, which is
+// cached once for all groups. It is what the mechanism is for: a step of decoding waits for the cache and for nothing else.
 //
 // attend: a workgroup takes SPLIT keys of the cache and 4 rows, a row being one query of one head of a group. It walks over
 // its keys 16 at a time. A row of the tile is [kv ‖ k_rope] of one token: a token is brought into workgroup memory once,

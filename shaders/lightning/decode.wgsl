@@ -2,6 +2,7 @@
 mechanism: lightning-attention
 direction: decode
 shape: { batch: 8, heads: 8, seqlen: 1, headDim: 64 }
+limits: { headDim: 128 }
 passes:
   - { entry: step, workgroups: [ceil(headDimV / 32), heads, batch] }
 ---*/

@@ -3,6 +3,7 @@ mechanism: linear-attention
 direction: decode
 dtype: { q: f16, k: f16, v: f16, s0: f16, o: f16, s: f16 }
 shape: { batch: 8, heads: 8, seqlen: 1, headDim: 64 }
+limits: { headDim: 128 }
 passes:
   - { entry: step, workgroups: [ceil(headDimV / 32), heads, batch] }
 ---*/

@@ -21,7 +21,7 @@ tune:
 //   k_j = [w_uk,h c_j ‖ k_pe_j],   v_j = w_uv,h c_j
 //
 // Written out, a score costs headDim + ropeDim multiply-adds. In the absorbed form (decode.wgsl) it costs latentDim +
-// ropeDim, with values as wide again: for the one query of a decode step that is little beside reading the cache, for the
+// ropeDim, with values of latentDim: for the one query of a decode step that is little beside reading the cache, for the
 // many of a prompt it is three to four times the work.
 //
 // materialise: w_uk c and w_uv c of each head. A workgroup makes 32 columns of TILE_M tokens; all 32 are of keys or all of

@@ -18,8 +18,8 @@ tune:
 // up to it, as its value one that also looks at the next token. It asks with its own key for the values of the tokens
 // before it, by their similarity:
 //
-//   K̄_t = λ K̄_(t-1) + k_t                     K̂_t = σ K̄_t / ‖K̄_t‖        λ = e^(-leak)
-//   V′_t = (1 - c) v_(t+1) + c v_t            V̂_t = τ V′_t / ‖V′_t‖
+//   K̄_t = λ K̄_(t-1) + k_t                     K̂_t = σ K̄_t / (‖K̄_t‖ + eps)  λ = e^(-leak)
+//   V′_t = (1 - c) v_(t+1) + c v_t            V̂_t = τ V′_t / (‖V′_t‖ + eps)
 //   O_t = Σ_(j<t) softmax_j(K̂_t · K̂_j) V̂_j    and O of the first token, which sees none, is zero
 //
 // Five passes, the first four in time linear in the tokens:
@@ -385,7 +385,7 @@ fn attend(
         let column = first_column + LANES * c + lane.x;
         if (column < width_v) {
           let row = batch_head * params.seqlen + query;
-          o[row * width_v + column] = select(vec4(0.0), output[4u * c + i] / sum, sum > 0.0);
+          o[row * width_v + column] = output[4u * c + i] / select(1.0, sum, sum > 0.0);
         }
       }
     }

@@ -335,5 +335,5 @@ fn merge_splits(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
     numerator += rescale * partial[(first + split) * width + column];
   }
   // The first token of all sees no pair.
-  o[row * width + column] = select(vec4(0.0), numerator / sum, sum > 0.0);
+  o[row * width + column] = numerator / select(1.0, sum, sum > 0.0);
 }

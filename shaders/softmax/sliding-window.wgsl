@@ -37,8 +37,8 @@ cases:
 //   keys   [ position(first) - left,  position(last) + right ]        at most TILE_M + left + right of them
 //
 // and it walks over that band, TILE_N keys at a time, beginning at its first key. So its work grows with the window, not
-// with the sequence, and only the corners of the band are masked: what is computed for nothing is at most about TILE_M of
-// TILE_M + left + right keys. A step is that of flash attention (see flash.wgsl):
+// with the sequence, and only the corners of the band and the rest of its last step are masked: what is computed for nothing is
+// at most about TILE_M + TILE_N beside the left + right + 1 keys that each query sees. A step is that of flash attention (see flash.wgsl):
 //
 //   S = Q Kᵀ;  m' = max(m, rowmax S);  P = 2^(S - m');  l = 2^(m - m') l + rowsum P;  O = 2^(m - m') O + P V
 //

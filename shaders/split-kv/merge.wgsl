@@ -77,7 +77,8 @@ fn merge(
       weight_sum += weights[i];
     }
     for (var i = lane.y; i < count; i += TEAMS) {
-      if (lane.x < width) {
+      // A part without a key may hold anything, and nothing times that need not be nothing.
+      if (lane.x < width && weights[i] > 0.0) {
         sum += weights[i] * o_parts[((first + i) * rows + row) * width + lane.x];
       }
     }

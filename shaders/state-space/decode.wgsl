@@ -2,6 +2,7 @@
 mechanism: state-space-duality
 direction: decode
 shape: { batch: 8, heads: 16, groups: 1, seqlen: 1, headDim: 64, stateDim: 128 }
+limits: { stateDim: 128 }
 passes:
   - { entry: skip, workgroups: [ceil(seqlen * headDim / 256), heads, batch] }
   - { entry: step, workgroups: [ceil(headDim / 32), heads, batch] }

@@ -6,6 +6,7 @@ import { countedTraffic, withScaling } from '../core/analysis/ledger-scaling.js'
 import { createProvenance } from '../core/analysis/provenance.js';
 import { buildSchedule } from '../core/analysis/schedule-build.js';
 import type { Inputs } from '../core/attention/mechanism.js';
+import { followsLeaders } from '../core/attention/sizes.js';
 import type { KernelCase, Plan } from '../core/kernel/model.js';
 import { planKernel } from '../core/kernel/plan.js';
 import type { Simulation, SimulationProgress } from '../core/simulator/trace.js';
@@ -54,16 +55,17 @@ function shorterCase(ready: ReadyKernel, { shape, options }: KernelCase, share: 
   const { seqlen, seqlenK } = shape;
   if (seqlen === undefined || seqlen < 2 * share || !kernel.takes.has('seqlen')) return null;
   const size = Math.round(seqlen / share);
-  const smaller = { ...shape, seqlen: size };
-  const shorter =
-    seqlenK === undefined
-      ? smaller
-      : { ...smaller, seqlenK: seqlenK === seqlen ? size : Math.max(1, Math.round(seqlenK / share)) };
-  const result = planKernel(kernel, shorter, options);
+  // What follows the length, such as a table with an entry for each distance, grows with it.
+  const follows = (name: string): boolean =>
+    ready.mechanism.dimensions.some((dimension) => dimension.name === name && followsLeaders(dimension, shape));
+  const own = Object.fromEntries(Object.entries(shape).filter(([name]) => !follows(name)));
+  const longer =
+    seqlenK === undefined || follows('seqlenK') ? {} : { seqlenK: Math.max(1, Math.round(seqlenK / share)) };
+  const result = planKernel(kernel, { ...own, seqlen: size, ...longer }, options);
   if (!result.ok) return null;
   return {
     ready,
-    theCase: { name: `seqlen ${size}`, shape: shorter, options },
+    theCase: { name: `seqlen ${size}`, shape: result.plan.shape, options },
     plan: result.plan,
     recording: { ...recorded, countsOnly: true },
   };

@@ -24,7 +24,7 @@ export async function loadDawn(flags: readonly string[]): Promise<GPU> {
   return gpu;
 }
 
-/** Milliseconds between two questions of Dawn's whether the device is done: 0.3 % of the shortest sample the CPU times. */
+/** Milliseconds between two questions of Dawn's whether the device is done: 0.2 % of the shortest sample the CPU times. */
 const restMs = 0.1;
 let rests = false;
 

@@ -81,6 +81,8 @@ function addWord(contents: Growing[], tag: number, space: TagSpace): void {
   const content = tag < space.qEnd ? 'q' : tag < space.kEnd ? 'k' : 'v';
   const perPlane = content === 'q' ? space.queries : space.keys;
   const planeRow = space.rowOf[tag]!;
+  // A slot of a page that is no sequence's.
+  if (planeRow < 0) return;
   const plane = Math.floor(planeRow / perPlane);
   const row = planeRow - plane * perPlane;
   const column = space.columnOf[tag]!;

@@ -25,6 +25,8 @@ interface Slot {
   readonly places: WordPlaces;
   readonly stamps: Uint32Array;
   current: Growing | null;
+  /** The tiles of the step by their first row. */
+  readonly open: Map<number, Growing>;
 }
 
 /** Turns the accesses of steps into rectangles of tensors. One for each pass, used step by step. */
@@ -52,6 +54,7 @@ export class AccessCollector {
         places: tensorPlaces,
         stamps: new Uint32Array(tensorPlaces.rows.length),
         current: null,
+        open: new Map<number, Growing>(),
       };
       known.set(name, slot);
       return slot;
@@ -60,7 +63,10 @@ export class AccessCollector {
 
   /** Begins a step. */
   begin(): void {
-    for (const { slot } of this.tiles) slot.current = null;
+    for (const { slot } of this.tiles) {
+      slot.current = null;
+      slot.open.clear();
+    }
     this.tiles = [];
     this.step++;
   }
@@ -113,7 +119,7 @@ export class AccessCollector {
     const { rows, pageRows } = slot.places.shape;
     const height = pageRows ?? rows;
     const rowLow = Math.floor(row / height) * height;
-    let tile = this.tiles.find((known) => known.slot === slot && known.rowLow === rowLow);
+    let tile = slot.open.get(rowLow);
     if (!tile) {
       const empty = {
         row0: row,
@@ -126,6 +132,7 @@ export class AccessCollector {
       };
       tile = { slot, rowLow, rowHigh: rowLow + height, ...empty };
       this.tiles.push(tile);
+      slot.open.set(rowLow, tile);
     }
     return (slot.current = tile);
   }

@@ -31,8 +31,9 @@ export function buildSchedule(context: AnalysisContext): Schedule {
       return workgroupSteps({ context, trace, log, collector, record, range });
     });
   });
+  const tensors = scheduleTensors(context);
   return {
-    tensors: scheduleTensors(context),
+    tensors,
     score: scoreMatrix(context),
     pages: context.provenance?.space.pages ?? null,
     sites,
@@ -40,7 +41,7 @@ export function buildSchedule(context: AnalysisContext): Schedule {
       workgroups.map((steps, index) => ({
         pass,
         workgroup: simulation.passes[pass]!.logs[index]!.workgroup,
-        steps: mergeSteps(steps, limit),
+        steps: mergeSteps(steps, limit, tensors),
         merged: steps.length > limit,
       })),
     ),

@@ -1,15 +1,20 @@
-import type { Rect, ScheduleStep, ScoreTile, StateAccess, TileAccess } from './schedule.js';
+import type { Rect, ScheduleStep, ScheduleTensor, ScoreTile, StateAccess, TileAccess } from './schedule.js';
 
-/** At most `limit` steps: neighbours are put together, in groups of equal number. */
-export function mergeSteps(steps: readonly ScheduleStep[], limit: number): readonly ScheduleStep[] {
+/** At most `limit` steps: neighbours are put together, in groups of equal number; pages of `tensors` stay apart. */
+export function mergeSteps(
+  steps: readonly ScheduleStep[],
+  limit: number,
+  tensors: readonly ScheduleTensor[],
+): readonly ScheduleStep[] {
   if (steps.length <= limit) return steps;
   const size = Math.ceil(steps.length / limit);
+  const pageRows = new Map(tensors.map((tensor) => [tensor.name, tensor.pageRows]));
   return Array.from({ length: Math.ceil(steps.length / size) }, (_, index) =>
-    merge(steps.slice(index * size, (index + 1) * size)),
+    merge(steps.slice(index * size, (index + 1) * size), pageRows),
   );
 }
 
-function merge(steps: readonly ScheduleStep[]): ScheduleStep {
+function merge(steps: readonly ScheduleStep[], pageRows: ReadonlyMap<string, number | null>): ScheduleStep {
   const first = steps[0]!;
   const last = steps[steps.length - 1]!;
   const accessCount = (step: ScheduleStep): number => step.deviceAccesses + step.workgroupAccesses;
@@ -21,7 +26,10 @@ function merge(steps: readonly ScheduleStep[]): ScheduleStep {
     barrier: last.barrier,
     accesses: united(
       steps.flatMap(({ accesses }) => accesses),
-      ({ tensor, mode, plane }) => `${tensor} ${mode} ${plane}`,
+      ({ tensor, mode, plane, rect }) => {
+        const height = pageRows.get(tensor) ?? null;
+        return `${tensor} ${mode} ${plane} ${height === null ? '' : Math.floor(rect.row0 / height)}`;
+      },
       uniteAccesses,
     ),
     held: steps.findLast(({ held }) => held.length > 0)?.held ?? [],

@@ -119,8 +119,8 @@ function describe({
 }
 
 /** What is said of workgroups that share queries and divide their keys; null where none do. */
-function splitSentence(workgroups: readonly (readonly ScheduleStep[])[]): string | null {
-  const splits = keySplits(workgroups);
+function splitSentence(workgroups: readonly (readonly ScheduleStep[])[], values: ReadonlySet<string>): string | null {
+  const splits = keySplits(workgroups, values);
   if (splits.length === 0) return null;
   return `The keys of a query are split between workgroups, ${usual(splits.map(({ from, to }) => to - from))} each.`;
 }
@@ -139,13 +139,15 @@ export function scheduleSentence(
 ): string {
   const parts = partsOf(mechanism, computation);
   const keyTensors = parts === null ? [] : queriesAndKeys(parts).keys;
+  // For the gradients of keys, too, workgroups divide the keys, but each ends with its own.
+  const values = new Set(parts === null || computation.direction === 'backward' ? [] : [parts.value]);
   /** What workgroups left behind that had a part of the keys. */
   let partial: ReadonlySet<string> = new Set();
   const sentences = byPass.flatMap((workgroups, pass): readonly string[] => {
     if (workgroups.length === 0) return [];
     const entry = simulation.passes[pass]?.entry ?? '';
     const said = describe(tilingOf(entry, keyTensors, workgroups));
-    const split = splitSentence(workgroups);
+    const split = splitSentence(workgroups, values);
     if (split !== null) partial = touched(workgroups, 'write');
     if (said === null) {
       const merges = [...touched(workgroups, 'read')].some((tensor) => partial.has(tensor));

@@ -1,4 +1,4 @@
-import type { ScheduleStep } from './schedule.js';
+import type { ScheduleStep, TileAccess } from './schedule.js';
 
 /** The keys [from, to) that one of several workgroups meets its queries with. */
 export interface KeySplit {
@@ -11,11 +11,17 @@ export interface KeySplit {
 
 /**
  * The traced workgroups of a pass that have their queries in common and divide the keys between them (split-KV, as in
- * Flash-Decoding), in the order of their keys. Nothing where workgroups finish their queries alone.
+ * Flash-Decoding), in the order of their keys. Nothing where workgroups finish their queries alone. Only those that read
+ * `values` count: without them scores are formed for others, tile by tile.
  */
-export function keySplits(workgroups: readonly (readonly ScheduleStep[])[]): readonly KeySplit[] {
+export function keySplits(
+  workgroups: readonly (readonly ScheduleStep[])[],
+  values: ReadonlySet<string>,
+): readonly KeySplit[] {
   const groups = new Map<string, KeySplit[]>();
   for (const [workgroup, steps] of workgroups.entries()) {
+    const reads = ({ tensor, mode }: TileAccess): boolean => mode === 'read' && values.has(tensor);
+    if (!steps.some(({ accesses }) => accesses.some(reads))) continue;
     const tiles = steps.flatMap(({ scores }) => scores);
     const [first] = tiles;
     if (!first || !tiles.every(({ by, rect }) => by === 'score' && sameQueries(rect, first.rect))) continue;

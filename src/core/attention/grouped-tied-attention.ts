@@ -2,7 +2,7 @@ import { arithmetic, type Arithmetic } from '../numerics/arithmetic.js';
 import { goldenOption } from './golden-operation.js';
 import { groupedTiedDecodeGrid, groupedTiedGrid } from './grouped-tied-grid.js';
 import { normalInputs } from './inputs.js';
-import { pairsIn } from './masks.js';
+import { lastQueries, pairsIn } from './masks.js';
 import type {
   Computation,
   DimensionSpec,
@@ -105,8 +105,7 @@ function tiedSizes(shape: Shape): TiedSizes {
 /** The keys each query sees: queries are the last `seqlen` of `seqlenK` positions. */
 function visibleKeys(shape: Shape, options: Options): (query: number) => KeyRange {
   const { seqlen, seqlenK } = sizesOf(shape);
-  const causal = switchOption(options, 'causal');
-  return (query) => ({ from: 0, to: causal ? Math.max(query + 1 + seqlenK - seqlen, 0) : seqlenK });
+  return lastQueries(seqlenK, seqlen, switchOption(options, 'causal'));
 }
 
 /** K = [kv[..., :headDim - ropeDim] ‖ k_rope], [batch, headsKv, seqlenK, headDim]: the slice k_rope stands in every head. */

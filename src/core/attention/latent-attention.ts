@@ -2,7 +2,7 @@ import { goldenOption, type GoldenSizes } from './golden-operation.js';
 import { normalInputs } from './inputs.js';
 import { decodeCases, prefillCases } from './latent-grid.js';
 import { absorbedForward, latentSizes, materialisedForward } from './latent-rows.js';
-import { pairsIn } from './masks.js';
+import { lastQueries, pairsIn } from './masks.js';
 import type {
   AttentionParts,
   Computation,
@@ -61,8 +61,7 @@ const materialisedParts: AttentionParts = { query: 'q_nope', key: 'c', value: 'c
 /** The keys each query sees: queries are the last `seqlen` of `seqlenK` positions. */
 function visibleKeys(shape: Shape, options: Options): (query: number) => KeyRange {
   const { seqlen, seqlenK } = latentSizes(shape);
-  const causal = switchOption(options, 'causal');
-  return (query) => ({ from: 0, to: causal ? Math.max(query + 1 + seqlenK - seqlen, 0) : seqlenK });
+  return lastQueries(seqlenK, seqlen, switchOption(options, 'causal'));
 }
 
 function pairsOf(shape: Shape, options: Options): number {

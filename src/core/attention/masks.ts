@@ -18,6 +18,11 @@ export function keyRanges(shape: Shape, options: Options): (query: number) => Ke
   };
 }
 
+/** The keys each query of a sequence sees without windows: queries are the last `seqlen` of its `length` positions. */
+export function lastQueries(length: number, seqlen: number, causal: boolean): (query: number) => KeyRange {
+  return (query) => ({ from: 0, to: causal ? Math.max(query + 1 + length - seqlen, 0) : length });
+}
+
 /** The number of (query, key) pairs that a mask lets one head of `seqlen` queries see. */
 export function pairsIn(range: (query: number) => KeyRange, seqlen: number): number {
   let pairs = 0;

@@ -2,14 +2,13 @@ import { goldenOption } from './golden-operation.js';
 import { normalInputs } from './inputs.js';
 import { latentDimensions, latentOptions, unequalGroups } from './latent-attention.js';
 import { absorbedForward, latentSizes } from './latent-rows.js';
-import { pairsIn } from './masks.js';
+import { lastQueries, pairsIn } from './masks.js';
 import type {
   Computation,
   DimensionSpec,
   GoldenOperation,
   GridCase,
   Inputs,
-  KeyRange,
   Mechanism,
   Options,
   OptionSpec,
@@ -124,11 +123,6 @@ const grid: readonly GridCase[] = [
   { name: 'sequences that share pages', shape: { ...small, batch: 3, seqlenK: 48, pages: 4 }, options: {} },
 ];
 
-/** The keys each query of a sequence sees: queries are the last `seqlen` of its `length` positions. */
-function keysIn(length: number, seqlen: number, causal: boolean): (query: number) => KeyRange {
-  return (query) => ({ from: 0, to: causal ? Math.max(query + 1 + length - seqlen, 0) : length });
-}
-
 function generate(shape: Shape, options: Options, seed: number): Inputs {
   const { headsKv, latentDim, ropeDim } = latentSizes(shape);
   const floats = normalInputs(
@@ -171,7 +165,7 @@ function reference(
       { ...shape, batch: 1, seqlenK: length },
       options,
       precision,
-      keysIn(length, seqlen, causal),
+      lastQueries(length, seqlen, causal),
       budget / batch,
     );
   });
@@ -192,7 +186,7 @@ const decoding: Computation = {
     const { heads, seqlen, latentDim, ropeDim } = latentSizes(shape);
     const causal = switchOption(options, 'causal');
     const pairs = sequenceLengths(shape, options).reduce(
-      (sum, length) => sum + pairsIn(keysIn(length, seqlen, causal), seqlen),
+      (sum, length) => sum + pairsIn(lastQueries(length, seqlen, causal), seqlen),
       0,
     );
     return 2 * heads * pairs * (2 * latentDim + ropeDim);
@@ -232,7 +226,7 @@ export const pagedLatentAttention: Mechanism = {
   recurrence: null,
   golden: { latent_paged: golden },
   scalars: (shape, options) => caseScalars(optionSpecs, shape, options),
-  visibleKeys: ({ seqlen = 1, seqlenK = 1 }, options) => keysIn(seqlenK, seqlen, switchOption(options, 'causal')),
+  visibleKeys: ({ seqlen = 1, seqlenK = 1 }, options) => lastQueries(seqlenK, seqlen, switchOption(options, 'causal')),
   parts: { query: 'q_lat', key: 'c_pages', value: 'c_pages', output: 'o_lat' },
   unfollowed:
     'Pairs of queries and keys are followed where all sequences have as many tokens, each in pages of its own.',

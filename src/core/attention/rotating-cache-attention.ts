@@ -16,6 +16,7 @@ import type {
 } from './mechanism.js';
 import { joinedSequences } from './sampling.js';
 import { choiceOption, numberOption, sizesOf, tensorDims, type Sizes } from './sizes.js';
+import { unequalHeads } from './softmax-attention.js';
 import { softmaxForward } from './softmax-rows.js';
 import {
   attentionDimensions,
@@ -298,13 +299,10 @@ export const rotatingCacheAttention: Mechanism = {
   visibleKeys,
   parts: { query: 'q', key: 'k_cache', value: 'v_cache', output: 'o' },
   validate: (shape, options) => {
-    const problem = invalidCase(dimensions, optionSpecs, shape, options);
+    const problem = invalidCase(dimensions, optionSpecs, shape, options) ?? unequalHeads(shape);
     if (problem !== null) return problem;
-    const { heads, headsKv, seqlen } = sizesOf(shape);
+    const { seqlen } = sizesOf(shape);
     const capacity = capacityOf(shape);
-    if (heads % headsKv !== 0) {
-      return `heads is ${heads} and headsKv is ${headsKv}: every key head serves the same number of query heads, so heads must be a multiple of headsKv.`;
-    }
     return seqlen <= capacity
       ? null
       : `seqlen is ${seqlen} and capacity is ${capacity}: the new tokens of a step must all find a slot, so seqlen must be at most capacity.`;

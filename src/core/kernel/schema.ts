@@ -105,7 +105,8 @@ export const frontMatterFields: readonly FieldSchema[] = [
     key: 'shape',
     required: false,
     description: 'The sizes to run and benchmark.',
-    fallback: "the mechanism's own sizes; `headsKv`, `seqlenK` and `headDimV` follow `heads`, `seqlen` and `headDim`",
+    fallback:
+      "the mechanism's own sizes; some follow others, such as `headsKv`, `seqlenK` and `headDimV` the sizes `heads`, `seqlen` and `headDim`",
     examples: ['{ batch: 1, heads: 8, seqlen: 2048, headDim: 64 }'],
     value: map('dimension', { kind: 'number' }),
   },

@@ -11,7 +11,7 @@ const otherNames: Readonly<Record<string, TensorHue>> = { C: 'q', B: 'k', x: 'v'
  * of; states share one.
  */
 export function tensorHue(name: string, role: string | null = null): TensorHue {
-  const base = name.replace(/^d(?=([qkvos]0?|kv)(_|$))/, '');
+  const base = name.replace(/^d(?=([qkvos]0?|kv|[CBxy])(_|$))/, '');
   if (base === 's' || base === 's0' || /state/i.test(base)) return 'state';
   const stem = base.replace(/_.*/, '');
   if (role !== 'scratch' || stem === base) {

@@ -41,6 +41,10 @@ function pairKeys({ schedule, progress, report, splits }: ScheduleModel): readon
       steps.some((step) => step.states.length > 0),
       { name: t('keys in the state'), fill: 'key-state-bar', texture: null, outline: null },
     ],
+    [
+      schedule.tensors.some(({ pageRows }) => pageRows !== null),
+      { name: t('page, each in a colour of its own'), fill: 'key-page', texture: null, outline: null },
+    ],
     [splits.length > 0, { name: t('keys of a workgroup'), fill: null, texture: null, path: bracket, outline: null }],
     [
       seen.has(cellStates.wasted) || (totals?.wasted ?? 0) > 0,

@@ -26,6 +26,11 @@ export function makeModel(report: TraceReport, pass: number | null, workgroup: s
   if (!choice) return null;
   const planes = planesOf(schedule, choice.lane.schedule.steps);
   const plane = scorePlane(schedule, choice, planes);
+  const values = schedule.tensors.filter(({ parts }) => report.direction !== 'backward' && parts.includes('value'));
+  const splits = keySplits(
+    choice.lanes.map((lane) => lane.schedule.steps),
+    new Set(values.map(({ name }) => name)),
+  );
   return {
     ...choice,
     report,
@@ -33,7 +38,7 @@ export function makeModel(report: TraceReport, pass: number | null, workgroup: s
     progress: scoreProgress(schedule, coverage, choice.lanes, plane),
     tiles: tileStarts(choice.lane),
     planes,
-    splits: keySplits(choice.lanes.map((lane) => lane.schedule.steps)).filter((split) => split.plane === plane),
+    splits: splits.filter((split) => split.plane === plane),
     duration: Math.max(...choice.lanes.map((lane) => lane.duration)),
   };
 }

@@ -1,8 +1,7 @@
-import type { Rect, ScheduleStep, ScheduleTensor } from '../../core/analysis/schedule.js';
+import type { Rect, Schedule, ScheduleStep, ScheduleTensor, TileAccess } from '../../core/analysis/schedule.js';
 import { axisWord, formatBytes, formatCount, joined } from '../format.js';
 import type { PictureTable } from '../picture/figure.js';
 import { t } from '../strings.js';
-import { tensorHue } from '../picture/tensor-hue.js';
 import type { ScheduleModel } from './schedule-model.js';
 import { cellLooks, lookAt, type ScoreProgress } from './score-progress.js';
 
@@ -60,14 +59,47 @@ export function scoreText(step: ScheduleStep): string | null {
   return score.by === 'score' ? pairs : t('{0}, all at once through the state', pairs);
 }
 
+/** What a step moves of one tensor, in words. */
+export interface Move {
+  readonly tensor: string;
+  readonly mode: 'read' | 'write';
+  /** The rectangle, or how many pages. */
+  readonly place: string;
+  readonly bytes: number;
+  readonly sites: readonly number[];
+}
+
+/** Pages of a tensor that are told one by one; more of them are a number. */
+const mostPagesTold = 3;
+
+/** What a step moves: each tile by itself, but many pages of one tensor together. */
+export function movesOf(step: ScheduleStep, { schedule }: Pick<ScheduleModel, 'schedule'>): readonly Move[] {
+  const tensors = new Map(schedule.tensors.map((tensor) => [tensor.name, tensor]));
+  const groups = new Map<string, TileAccess[]>();
+  for (const access of step.accesses) {
+    const { tensor, mode, plane, rect } = access;
+    const paged = (tensors.get(tensor)?.pageRows ?? null) !== null;
+    const name = [tensor, mode, plane, ...(paged ? [] : [rect.row0, rect.column0])].join(' ');
+    groups.set(name, [...(groups.get(name) ?? []), access]);
+  }
+  return [...groups.values()].flatMap((group): readonly Move[] => {
+    const [{ tensor, mode }] = group as [TileAccess];
+    if (group.length <= mostPagesTold)
+      return group.map((access) => ({ ...access, place: rectText(access.rect, tensors.get(access.tensor)) }));
+    const bytes = group.reduce((sum, access) => sum + access.bytes, 0);
+    const sites = [...new Set(group.flatMap((access) => access.sites))];
+    return [{ tensor, mode, place: t('{0} pages', group.length), bytes, sites }];
+  });
+}
+
 /** One sentence for a step, for the line under the pictures and for screen readers. */
 export function stepText(model: ScheduleModel, index: number): string {
   const step = model.lane.schedule.steps[index]!;
-  const sizes = new Map(model.schedule.tensors.map((tensor) => [tensor.name, tensor]));
+  const moves = movesOf(step, model);
   const moved = (mode: 'read' | 'write'): string =>
-    step.accesses
-      .filter((access) => access.mode === mode)
-      .map(({ tensor, rect }) => `${tensor} ${rectText(rect, sizes.get(tensor))}`)
+    moves
+      .filter((move) => move.mode === mode)
+      .map(({ tensor, place }) => `${tensor} ${place}`)
       .join('; ');
   const parts = [
     `${t('step {0} of {1}', index + 1, model.lane.schedule.steps.length)}: ${kindWord(step)}`,
@@ -78,12 +110,31 @@ export function stepText(model: ScheduleModel, index: number): string {
   return parts.filter((part) => part !== '' && part !== null).join(' · ');
 }
 
+/** The page that a key of a plane of the scores lies in; null where keys lie in none. */
+function pageOf(schedule: Schedule, plane: number, key: number): number | null {
+  const pageRows = schedule.tensors.find((tensor) => tensor.pageRows !== null)?.pageRows;
+  return pageRows ? (pagesOf(schedule, plane)[Math.floor(key / pageRows)] ?? null) : null;
+}
+
+/** The pages of the sequence that a plane of the scores is of; none where keys do not lie in pages. */
+export function pagesOf({ pages, score }: Schedule, plane: number): readonly number[] {
+  if (!pages || !score) return [];
+  return pages[Math.floor((plane * pages.length) / score.planes)] ?? [];
+}
+
 /** What became of the pairs under a point of the score square. */
-export function pairText(progress: ScoreProgress, query: number, key: number, time: number): string {
+export function pairText(
+  progress: ScoreProgress,
+  schedule: Schedule,
+  query: number,
+  key: number,
+  time: number,
+): string {
   const cell = Math.floor(query / progress.cellQueries) * progress.columns + Math.floor(key / progress.cellKeys);
   const look = lookAt(progress, cell, time);
-  const place = t('query {0} · key {1}', query, key);
-  return `${place}: ${lookWord(look)}`;
+  const pair = t('query {0} · key {1}', query, key);
+  const page = pageOf(schedule, progress.plane, key);
+  return `${page === null ? pair : `${pair} · ${t('page {0}', page)}`}: ${lookWord(look)}`;
 }
 
 /** What a look of the score square says. */
@@ -110,7 +161,6 @@ export function lookWord(look: number): string {
 
 /** The steps of the chosen workgroup as a table. */
 export function stepTable(model: ScheduleModel): PictureTable {
-  const sizes = new Map(model.schedule.tensors.map((tensor) => [tensor.name, tensor]));
   return {
     header: [
       t('step'),
@@ -127,10 +177,11 @@ export function stepTable(model: ScheduleModel): PictureTable {
       t('line'),
     ],
     rows: model.lane.schedule.steps.map((step, i) => {
+      const moves = movesOf(step, model);
       const moved = (mode: 'read' | 'write'): string =>
-        step.accesses
-          .filter((access) => access.mode === mode)
-          .map(({ tensor, rect, bytes }) => `${tensor} ${rectText(rect, sizes.get(tensor))} (${bytes} B)`)
+        moves
+          .filter((move) => move.mode === mode)
+          .map(({ tensor, place, bytes }) => `${tensor} ${place} (${bytes} B)`)
           .join('; ');
       return [
         i + 1,
@@ -159,11 +210,6 @@ export function tensorPlaneText(tensor: ScheduleTensor, plane: number): string {
     rest = Math.floor(rest / size);
   }
   return words.join(' · ');
-}
-
-/** The name under which held contents are drawn, and its hue. */
-export function heldHue(tensor: string): string {
-  return `hue-${tensorHue(tensor)}`;
 }
 
 /** Bytes as text. */

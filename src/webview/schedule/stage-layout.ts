@@ -59,7 +59,7 @@ export function layoutStage(schedule: Schedule, width: number): StageLayout {
   // Above and below each tensor there is room for its name.
   const between = (side: Side): number => (side === 'above' || side === 'below' ? gap + label : gap);
   const total = (side: Side): number =>
-    sides.get(side)!.reduce((sum, tensor) => sum + thick(tensor) + between(side), 0);
+    sides.get(side)!.reduce((sum, tensor) => sum + spaceOf(tensor, side, thick) + between(side), 0);
   const across = width - total('left') - total('right') - (shelfBeside ? shelfWidth + 3 * gap : 0) - 2;
   const perToken = Math.max(40, Math.min(largestScore, across)) / largest;
   const scoreBox: Box = {
@@ -130,6 +130,12 @@ function sidesOf(tensor: ScheduleTensor, { score }: Schedule): readonly Side[] {
   return [isOfQueries ? 'right' : 'shelf'];
 }
 
+/** What a tensor takes of the side it stands at, its name included where names stand side by side. */
+function spaceOf(tensor: ScheduleTensor, side: Side, thick: (tensor: ScheduleTensor) => number): number {
+  const beside = side === 'left' || side === 'right';
+  return Math.max(thick(tensor), beside ? letter * tensor.name.length : 0);
+}
+
 function besides(
   sides: ReadonlyMap<Side, readonly ScheduleTensor[]>,
   score: Box,
@@ -138,8 +144,10 @@ function besides(
   const places: TensorPlace[] = [];
   let x = 1;
   for (const tensor of sides.get('left')!) {
-    places.push({ tensor, side: 'left', turned: false, box: { ...score, x, width: thick(tensor) } });
-    x += thick(tensor) + gap;
+    const space = spaceOf(tensor, 'left', thick);
+    const width = thick(tensor);
+    places.push({ tensor, side: 'left', turned: false, box: { ...score, x: x + (space - width) / 2, width } });
+    x += space + gap;
   }
   let y = label;
   for (const tensor of sides.get('above')!) {
@@ -153,8 +161,10 @@ function besides(
   }
   x = score.x + score.width + gap;
   for (const tensor of sides.get('right')!) {
-    places.push({ tensor, side: 'right', turned: false, box: { ...score, x, width: thick(tensor) } });
-    x += thick(tensor) + gap;
+    const space = spaceOf(tensor, 'right', thick);
+    const width = thick(tensor);
+    places.push({ tensor, side: 'right', turned: false, box: { ...score, x: x + (space - width) / 2, width } });
+    x += space + gap;
   }
   return places;
 }

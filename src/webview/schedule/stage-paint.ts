@@ -3,6 +3,7 @@ import type { Rect, Schedule, ScheduleStep, ScheduleTensor, TileAccess } from '.
 import type { Box, Pen } from '../picture/pen.js';
 import { t } from '../strings.js';
 import type { Palette } from './palette.js';
+import { pagesOf } from './schedule-words.js';
 import { areasOf, cellLooks, looksAt, type LookArea, type ScoreProgress } from './score-progress.js';
 import { pairBox, rectBox, type StageLayout, type TensorPlace } from './stage-layout.js';
 
@@ -103,22 +104,18 @@ function paintTensor(pen: Pen, place: TensorPlace, moment: StageMoment, palette:
   paintName(pen, place, moment, palette);
 }
 
-/** The pages of the sequence that a plane of the scores is of; none where keys do not lie in pages. */
-function pagesOf({ pages, score }: Schedule, plane: number): readonly number[] {
-  if (!pages || !score) return [];
-  return pages[Math.floor((plane * pages.length) / score.planes)] ?? [];
-}
-
 /** The page that each token of the context lies in, in its colour, along the top of the scores of its sequence. */
 function paintContext(pen: Pen, score: Box, { schedule, progress }: StageMoment, palette: Palette): void {
   const pageRows = schedule.tensors.find((tensor) => tensor.pageRows !== null)?.pageRows;
   const pages = pagesOf(schedule, progress!.plane);
   if (!pageRows) return;
-  const perToken = score.width / progress!.keys;
-  for (const [i, page] of pages.entries()) {
-    const x = score.x + i * pageRows * perToken;
-    const width = Math.min(pageRows * perToken, score.x + score.width - x);
-    if (width > 0) pen.fill({ x, y: score.y - 6, width, height: 4 }, palette.page(page), 0.95);
+  const perPage = (pageRows * score.width) / progress!.keys;
+  // Of pages thinner than a pixel one stands for all that share it.
+  const every = Math.max(1, Math.ceil(1 / perPage));
+  for (let i = 0; i < pages.length; i += every) {
+    const x = score.x + i * perPage;
+    const width = Math.min(every * perPage, score.x + score.width - x);
+    if (width > 0) pen.fill({ x, y: score.y - 6, width, height: 4 }, palette.page(pages[i]!), 0.95);
   }
 }
 

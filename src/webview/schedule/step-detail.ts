@@ -1,10 +1,19 @@
 import { html, nothing, svg, type TemplateResult } from 'lit';
-import type { TileAccess, TileHeld } from '../../core/analysis/schedule.js';
+import type { TileHeld } from '../../core/analysis/schedule.js';
 import type { Actions } from '../actions.js';
 import { tensorHue } from '../picture/tensor-hue.js';
 import { t } from '../strings.js';
 import type { ScheduleModel } from './schedule-model.js';
-import { bytesText, countText, kindWord, rangeText, rectText, scoreText } from './schedule-words.js';
+import {
+  bytesText,
+  countText,
+  kindWord,
+  movesOf,
+  rangeText,
+  rectText,
+  scoreText,
+  type Move,
+} from './schedule-words.js';
 
 /** What one step does, in numbers, each with the line that does it. */
 export function stepDetail(model: ScheduleModel, index: number, actions: Actions): TemplateResult {
@@ -27,7 +36,7 @@ export function stepDetail(model: ScheduleModel, index: number, actions: Actions
     </p>
     <ul class="moves" aria-label=${t('Device memory')}>
       ${padded(
-        step.accesses.map((access) => move(model, access, actions)),
+        movesOf(step, model).map((item) => move(model, item, actions)),
         most.accesses,
       )}
     </ul>
@@ -48,7 +57,7 @@ function stateText(model: ScheduleModel, index: number): string | null {
   return state.mode === 'update' ? t('Adds {0} to the state.', keys) : t('Reads the state of {0}.', keys);
 }
 
-function move(model: ScheduleModel, access: TileAccess, actions: Actions): TemplateResult {
+function move(model: ScheduleModel, access: Move, actions: Actions): TemplateResult {
   const tensor = model.schedule.tensors.find(({ name }) => name === access.tensor);
   const site = model.schedule.sites[access.sites[0] ?? -1];
   return html`<li>
@@ -61,7 +70,7 @@ function move(model: ScheduleModel, access: TileAccess, actions: Actions): Templ
       <span class="swatch hue-${tensorHue(access.tensor, tensor?.role)}" aria-hidden="true"></span>
       <span class="move-name code">${access.tensor}</span>
       <span class="muted">${access.mode === 'read' ? t('read') : t('write')}</span>
-      <span class="move-place code">${rectText(access.rect, tensor)}</span>
+      <span class="move-place code">${access.place}</span>
       <span class="number">${bytesText(access.bytes)}</span>
     </button>
   </li>`;
@@ -155,7 +164,7 @@ function mostOf(model: ScheduleModel): { readonly accesses: number; readonly hel
   let accesses = 0;
   let held = 0;
   for (const step of model.lane.schedule.steps) {
-    accesses = Math.max(accesses, step.accesses.length);
+    accesses = Math.max(accesses, movesOf(step, model).length);
     held = Math.max(held, heldTogether(step.held).length);
   }
   const most = { accesses: Math.min(12, accesses), held: Math.min(12, held) };

@@ -110,7 +110,7 @@ export class TileStage extends LitElement {
         schedule.score.columns - 1,
         Math.floor(((x - score.x) / score.width) * schedule.score.columns),
       );
-      this.say(pairText(progress, query, key, this.final ? Number.POSITIVE_INFINITY : lane.ends[this.step]!));
+      this.say(pairText(progress, schedule, query, key, this.final ? Number.POSITIVE_INFINITY : lane.ends[this.step]!));
       return;
     }
     const place = this.placeAt(x, y);
@@ -126,12 +126,15 @@ export class TileStage extends LitElement {
     const { row, column } = elementAt(place, x, y);
     const plane = planesAt(this.model, this.step).get(tensor.name) ?? 0;
     const where = tensorPlaneText(tensor, plane);
-    const here = `${tensor.name}${where === '' ? '' : ` · ${where}`} · ${t('row {0} · column {1}', row, column)}`;
+    const element = { row0: row, row1: row + 1, column0: column, column1: column + 1 };
+    const at = tensor.pageRows === null ? t('row {0} · column {1}', row, column) : rectText(element, tensor);
+    const here = `${tensor.name}${where === '' ? '' : ` · ${where}`} · ${at}`;
     const doing = this.accessesAt(place, x, y).map(({ mode, rect }) =>
       mode === 'read' ? t('read now: {0}', rectText(rect, tensor)) : t('written now: {0}', rectText(rect, tensor)),
     );
     const held = this.model.lane.schedule.steps[this.step]!.held.filter(
-      (item) => item.tensor === tensor.name && item.rect && inside(rectBox(place, item.rect), x, y),
+      (item) =>
+        tensor.pageRows === null && item.tensor === tensor.name && item.rect && inside(rectBox(place, item.rect), x, y),
     ).map(({ variable }) => t('held in {0}', variable));
     return [here, ...doing, ...held].join(' · ');
   }

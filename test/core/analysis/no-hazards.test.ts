@@ -14,12 +14,16 @@ const textOf = (file: string): string => readFileSync(new URL(`../../../${file}`
 describe('no hazard is found', () => {
   /** Floating-point operations of a case that is simulated whole here. */
   const mostFlops = 1_000_000;
+  /** Most cases of a kernel, spread evenly over those: `tilescope hazards` looks at all of them. */
+  const mostCases = 6;
 
   function expectNone(source: string, name: string): void {
     const kernel = readKernel(source, name)!;
     const cost = ({ shape, options }: { shape: Shape; options: Options }): number =>
       kernel.computation!.flops(shape, options);
-    const cases = kernel.cases.filter((theCase) => cost(theCase) <= mostFlops);
+    const cheap = kernel.cases.filter((theCase) => cost(theCase) <= mostFlops);
+    const each = Math.max(1, cheap.length / mostCases);
+    const cases = cheap.filter((_, at) => Math.floor(at / each) !== Math.floor((at - 1) / each));
     expect(cases.length).toBeGreaterThanOrEqual(2);
     const found = cases.flatMap(({ shape, options, name: caseName }) => {
       const planned = plannedKernel(source, shape, options);

@@ -17,7 +17,7 @@ describe('decoding from latents, the keys split between workgroups', () => {
   const schedule = scheduleOf('mla/decode.wgsl', { heads: 2, seqlen: 2, seqlenK: 300, latentDim: 32, ropeDim: 16 });
 
   it('finds each workgroup’s keys, in their order', () => {
-    const splits = keySplits(stepsOf(schedule, 0));
+    const splits = keySplits(stepsOf(schedule, 0), new Set(['c']));
     expect(splits.filter(({ plane }) => plane === 0).map(({ from, to }) => [from, to])).toEqual([
       [0, 128],
       [128, 256],
@@ -48,10 +48,30 @@ describe('decoding from latents, the keys split between workgroups', () => {
 describe('workgroups that finish their queries or their keys alone', () => {
   it('split nothing, be it that they stay with their queries or, for gradients of keys, with their keys', () => {
     const schedule = scheduleOf('softmax/backward.wgsl', { heads: 1, seqlen: 66, headDim: 16 });
-    expect(keySplits(stepsOf(schedule, 1))).toEqual([]);
-    expect(keySplits(stepsOf(schedule, 2))).toEqual([]);
+    expect(keySplits(stepsOf(schedule, 1), new Set(['v']))).toEqual([]);
+    expect(keySplits(stepsOf(schedule, 2), new Set(['v']))).toEqual([]);
     expect(schedule.sentence).not.toContain('split');
     const parts = Object.fromEntries(schedule.tensors.map(({ name, parts: own }) => [name, own]));
     expect(parts).toMatchObject({ q: ['query'], dq: ['query'], dk: ['key'], dv: ['value'], do: ['output'] });
+  });
+
+  it('split nothing where scores are formed tile by tile for others to weigh values with', () => {
+    const schedule = scheduleOf('softmax/naive.wgsl', { heads: 1, seqlen: 40, headDim: 16 });
+    expect(schedule.sentence).not.toContain('split');
+  });
+});
+
+describe('the parts of the tensors of a ring', () => {
+  it('are those of the caches for what becomes of them, and none for the new keys and values', () => {
+    const { tensors } = scheduleOf('rotating-cache/decode.wgsl', {
+      heads: 2,
+      headsKv: 1,
+      seqlen: 2,
+      capacity: 16,
+      headDim: 16,
+    });
+    const parts = Object.fromEntries(tensors.map(({ name, parts: own }) => [name, own]));
+    expect(parts).toMatchObject({ q: ['query'], k: [], v: [], k_cache: ['key'], v_cache: ['value'], o: ['output'] });
+    expect(parts).toMatchObject({ k_cache_next: ['key'], v_cache_next: ['value'] });
   });
 });

@@ -251,6 +251,7 @@ describe('size', () => {
     const merged = mergeSteps(
       Array.from({ length: 10 }, (_, index) => step(index)),
       3,
+      [],
     );
     expect(merged.length).toBe(3);
     expect(merged[0]).toMatchObject({

@@ -91,10 +91,10 @@ fn attend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
   }
 
   if (lane < width) {
-    o[query * width + lane] = select(0.0, numerator.x / denominator, end > 0u);
+    o[query * width + lane] = numerator.x / select(1.0, denominator, end > 0u);
   }
   if (lane + TILE_N < width) {
-    o[query * width + lane + TILE_N] = select(0.0, numerator.y / denominator, end > 0u);
+    o[query * width + lane + TILE_N] = numerator.y / select(1.0, denominator, end > 0u);
   }
 }
 `;

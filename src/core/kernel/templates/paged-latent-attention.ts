@@ -99,7 +99,7 @@ fn attend(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_ind
   }
 
   if (column < width) {
-    o_lat[query * width + column] = select(0.0, numerator / denominator, end > 0u);
+    o_lat[query * width + column] = numerator / select(1.0, denominator, end > 0u);
   }
 }
 `;
