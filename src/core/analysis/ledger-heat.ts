@@ -1,7 +1,7 @@
 import type { TensorView } from '../kernel/model.js';
 import type { AnalysisContext } from './context.js';
 import type { ReadHeat } from './ledger.js';
-import { planeShape } from './tensor-places.js';
+import { isPaged, planeShape } from './tensor-places.js';
 import type { BufferTouch, Touches } from './traffic-touch.js';
 
 /** Most bins along rows and along columns, and most planes of one tensor. */
@@ -45,8 +45,7 @@ function tensorHeat(tensor: string, view: TensorView, touch: BufferTouch, reads:
 
 /** All dimensions but the last two count planes, except in a cache in pages. */
 function planeAxesOf({ dimNames, dims }: TensorView): readonly number[] {
-  const { pageRows, planeAxes } = planeShape(dimNames, dims);
-  return pageRows === null ? dims.slice(0, -2).map((_, axis) => axis) : planeAxes;
+  return isPaged(dimNames) ? planeShape(dimNames, dims).planeAxes : dims.slice(0, -2).map((_, axis) => axis);
 }
 
 /** Rows of a plane, how many go into a bin, and where each begins. Slots of a cache in pages are binned by whole pages. */

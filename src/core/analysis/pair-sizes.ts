@@ -1,6 +1,6 @@
 import type { AttentionParts, Computation, Mechanism, Options, Shape } from '../attention/mechanism.js';
-import { tensorDims } from '../attention/sizes.js';
-import { planeShape } from './tensor-places.js';
+import { elementCount, tensorDims } from '../attention/sizes.js';
+import { isPaged } from './tensor-places.js';
 
 /** Planes of a tensor: one for each batch and head it has. */
 interface Planes {
@@ -77,16 +77,15 @@ function planesOf({ id, computations }: Mechanism, name: string, shape: Shape): 
   const spec = computations.flatMap(({ tensors }) => tensors).find((tensor) => tensor.name === name);
   if (spec === undefined) throw new Error(`Bug in Tilescope: ${id} names a tensor ${name} that it does not have.`);
   const dims = tensorDims(spec.dims, shape);
-  const product = (sizes: readonly number[]): number => sizes.reduce((value, size) => value * size, 1);
   // The tokens of all sequences lie in the pages, each sequence in pages of its own.
-  if (planeShape(spec.dims, dims).pageRows !== null)
+  if (isPaged(spec.dims))
     return {
       batch: shape.batch ?? 1,
-      heads: product(dims.slice(2, -1)),
+      heads: elementCount(dims.slice(2, -1)),
       rows: shape.seqlenK ?? 1,
       width: dims.at(-1) ?? 1,
     };
   const [rows = 1, width = 1] = dims.slice(-2);
   const [batch = 1, ...heads] = dims.slice(0, -2);
-  return { batch, heads: product(heads), rows, width };
+  return { batch, heads: elementCount(heads), rows, width };
 }

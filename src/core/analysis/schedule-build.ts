@@ -4,6 +4,7 @@ import { pairSizes, partsOf } from './pair-sizes.js';
 import { AccessCollector, bufferPlaces, tensorName } from './schedule-access.js';
 import { mergeSteps } from './schedule-merge.js';
 import { scheduleSentence } from './schedule-sentence.js';
+import { keySplits } from './schedule-splits.js';
 import { workgroupSteps } from './schedule-steps.js';
 import type { Schedule, ScheduleSite, ScheduleStep, ScheduleTensor } from './schedule.js';
 import { partsOfTensors } from './tensor-parts.js';
@@ -32,6 +33,9 @@ export function buildSchedule(context: AnalysisContext): Schedule {
     });
   });
   const tensors = scheduleTensors(context);
+  // For the gradients of keys, too, workgroups divide the keys, but each ends with its own.
+  const values = tensors.filter(({ parts }) => context.computation.direction !== 'backward' && parts.includes('value'));
+  const splits = byPass.map((workgroups) => keySplits(workgroups, new Set(values.map(({ name }) => name))));
   return {
     tensors,
     score: scoreMatrix(context),
@@ -41,11 +45,12 @@ export function buildSchedule(context: AnalysisContext): Schedule {
       workgroups.map((steps, index) => ({
         pass,
         workgroup: simulation.passes[pass]!.logs[index]!.workgroup,
+        split: splits[pass]![index] ?? null,
         steps: mergeSteps(steps, limit, tensors),
         merged: steps.length > limit,
       })),
     ),
-    sentence: scheduleSentence(context, byPass),
+    sentence: scheduleSentence(context, byPass, splits),
   };
 }
 

@@ -1,7 +1,6 @@
 import type { AnalysisContext } from './context.js';
 import { partsOf } from './pair-sizes.js';
-import { keySplits } from './schedule-splits.js';
-import type { Rect, ScheduleStep } from './schedule.js';
+import type { KeySplit, Rect, ScheduleStep } from './schedule.js';
 import { queriesAndKeys } from './tag-space.js';
 
 /** The tiling of the traced workgroups of one pass. */
@@ -119,8 +118,8 @@ function describe({
 }
 
 /** What is said of workgroups that share queries and divide their keys; null where none do. */
-function splitSentence(workgroups: readonly (readonly ScheduleStep[])[], values: ReadonlySet<string>): string | null {
-  const splits = keySplits(workgroups, values);
+function splitSentence(parts: readonly (KeySplit | null)[]): string | null {
+  const splits = parts.filter((split) => split !== null);
   if (splits.length === 0) return null;
   return `The keys of a query are split between workgroups, ${usual(splits.map(({ from, to }) => to - from))} each.`;
 }
@@ -132,22 +131,21 @@ const touched = (workgroups: readonly (readonly ScheduleStep[])[], mode: 'read' 
     ),
   );
 
-/** What the picture shows, in the field's words, from the steps of the traced workgroups by pass. */
+/** What the picture shows, in the field's words, from the steps of the traced workgroups by pass and their parts of the keys. */
 export function scheduleSentence(
   { simulation, mechanism, computation, provenance }: AnalysisContext,
   byPass: readonly (readonly (readonly ScheduleStep[])[])[],
+  splits: readonly (readonly (KeySplit | null)[])[],
 ): string {
   const parts = partsOf(mechanism, computation);
   const keyTensors = parts === null ? [] : queriesAndKeys(parts).keys;
-  // For the gradients of keys, too, workgroups divide the keys, but each ends with its own.
-  const values = new Set(parts === null || computation.direction === 'backward' ? [] : [parts.value]);
   /** What workgroups left behind that had a part of the keys. */
   let partial: ReadonlySet<string> = new Set();
   const sentences = byPass.flatMap((workgroups, pass): readonly string[] => {
     if (workgroups.length === 0) return [];
     const entry = simulation.passes[pass]?.entry ?? '';
     const said = describe(tilingOf(entry, keyTensors, workgroups));
-    const split = splitSentence(workgroups, values);
+    const split = splitSentence(splits[pass]!);
     if (split !== null) partial = touched(workgroups, 'write');
     if (said === null) {
       const merges = [...touched(workgroups, 'read')].some((tensor) => partial.has(tensor));

@@ -86,11 +86,20 @@ export interface ScheduleStep {
   readonly line: number;
 }
 
+/** The keys [from, to) that one of several workgroups meets the queries of a plane with, which they share. */
+export interface KeySplit {
+  readonly plane: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** The steps of one workgroup, in order. */
 export interface WorkgroupSchedule {
   readonly pass: number;
   readonly workgroup: readonly [number, number, number];
   readonly steps: readonly ScheduleStep[];
+  /** Its part of the keys, where workgroups divide those of a query between them; else null. */
+  readonly split: KeySplit | null;
   /** True where neighbouring steps were put together because there were too many of them. */
   readonly merged: boolean;
 }

@@ -1,6 +1,7 @@
 import type { AttentionParts, TensorSpec } from '../attention/mechanism.js';
 import type { TensorPart } from './schedule.js';
 import { queriesAndKeys } from './tag-space.js';
+import { isPaged } from './tensor-places.js';
 
 const partNames: readonly TensorPart[] = ['query', 'key', 'value', 'output'];
 
@@ -37,7 +38,7 @@ export function partsOfTensors(
         namesOf(parts, part).some((known) => known === name || `d${known}` === name || `${known}_next` === name),
       );
       if (own.length > 0) return [name, own];
-      if (dims[0] === 'pages') return [name, ['key']];
+      if (isPaged(dims)) return [name, ['key']];
       const rows = dims.at(-2);
       if (rows === undefined || queryRows === keyRows) return [name, []];
       if (rows === keyRows) return [name, ['key']];

@@ -1,3 +1,4 @@
+import { elementCount } from '../attention/sizes.js';
 import type { PlannedBuffer, TensorView } from '../kernel/model.js';
 import { forEachElement } from '../kernel/tensor.js';
 
@@ -15,7 +16,10 @@ export interface PlaneShape {
   readonly pageRows: number | null;
 }
 
-const product = (sizes: readonly number[]): number => sizes.reduce((value, size) => value * size, 1);
+/** Whether a tensor is a cache in pages: [pages, pageSize, …, width]. */
+export function isPaged(dimNames: readonly string[]): boolean {
+  return dimNames.length > 2 && dimNames[0] === 'pages' && dimNames[1] === 'pageSize';
+}
 
 /**
  * How a tensor is cut into planes: batch and heads lead where something follows them; of the rest the last two
@@ -23,12 +27,11 @@ const product = (sizes: readonly number[]): number => sizes.reduce((value, size)
  * width] or without heads, the slots of all pages are the rows, and each head is a plane.
  */
 export function planeShape(dimNames: readonly string[], dims: readonly number[]): PlaneShape {
-  const page = dimNames.indexOf('pageSize');
-  if (page === 1 && dimNames[0] === 'pages' && dims.length > 2) {
+  if (isPaged(dimNames)) {
     const planeAxes = dims.flatMap((_, axis) => (axis > 1 && axis < dims.length - 1 ? [axis] : []));
     return {
       planeAxes,
-      planes: product(planeAxes.map((axis) => dims[axis]!)),
+      planes: elementCount(planeAxes.map((axis) => dims[axis]!)),
       rows: dims[0]! * dims[1]!,
       columns: dims.at(-1)!,
       pageRows: dims[1]!,
@@ -41,7 +44,7 @@ export function planeShape(dimNames: readonly string[], dims: readonly number[])
   const rest = dims.slice(lead);
   return {
     planeAxes: leading.map((_, axis) => axis),
-    planes: product(leading),
+    planes: elementCount(leading),
     rows: rest[0] ?? 1,
     columns: rest[1] ?? 1,
     pageRows: null,
@@ -61,7 +64,7 @@ export function viewOf({ content }: PlannedBuffer): TensorView | null {
       return content.view;
     case 'scratch': {
       const { dims, dimNames } = content;
-      const strides = dims.map((_, axis) => product(dims.slice(axis + 1)));
+      const strides = dims.map((_, axis) => elementCount(dims.slice(axis + 1)));
       const format = content.format === 'f16' ? 'f16' : 'f32';
       const strideBytes = format === 'f16' ? 2 : 4;
       return { dims, dimNames, strides, format, byteOffset: 0, lanes: 1, strideBytes };

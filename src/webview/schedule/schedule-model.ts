@@ -1,5 +1,4 @@
-import { keySplits, type KeySplit } from '../../core/analysis/schedule-splits.js';
-import type { Schedule, TileAccess } from '../../core/analysis/schedule.js';
+import type { KeySplit, Schedule, TileAccess } from '../../core/analysis/schedule.js';
 import type { TraceReport } from '../../lab/contract.js';
 import { chooseLane, tileStarts, type ScheduleChoice } from './lanes.js';
 import { scoreProgress, type ScoreProgress } from './score-progress.js';
@@ -13,7 +12,7 @@ export interface ScheduleModel extends ScheduleChoice {
   readonly tiles: readonly number[];
   /** For each tensor and step, the plane that was touched last. */
   readonly planes: ReadonlyMap<string, Int32Array>;
-  /** The workgroups of the pass that divide the keys of the plane's queries between them; `workgroup` is a lane's index. */
+  /** The parts of the keys of the plane's queries that the traced workgroups of the pass have; one may be the lane's own. */
   readonly splits: readonly KeySplit[];
   /** The longest lane of the pass. */
   readonly duration: number;
@@ -26,11 +25,6 @@ export function makeModel(report: TraceReport, pass: number | null, workgroup: s
   if (!choice) return null;
   const planes = planesOf(schedule, choice.lane.schedule.steps);
   const plane = scorePlane(schedule, choice, planes);
-  const values = schedule.tensors.filter(({ parts }) => report.direction !== 'backward' && parts.includes('value'));
-  const splits = keySplits(
-    choice.lanes.map((lane) => lane.schedule.steps),
-    new Set(values.map(({ name }) => name)),
-  );
   return {
     ...choice,
     report,
@@ -38,7 +32,7 @@ export function makeModel(report: TraceReport, pass: number | null, workgroup: s
     progress: scoreProgress(schedule, coverage, choice.lanes, plane),
     tiles: tileStarts(choice.lane),
     planes,
-    splits: splits.filter((split) => split.plane === plane),
+    splits: choice.lanes.flatMap((lane) => (lane.schedule.split?.plane === plane ? lane.schedule.split : [])),
     duration: Math.max(...choice.lanes.map((lane) => lane.duration)),
   };
 }

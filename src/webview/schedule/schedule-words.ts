@@ -73,14 +73,19 @@ export interface Move {
 const mostPagesTold = 3;
 
 /** What a step moves: each tile by itself, but many pages of one tensor together. */
-export function movesOf(step: ScheduleStep, { schedule }: Pick<ScheduleModel, 'schedule'>): readonly Move[] {
+export function movesOf(
+  step: Pick<ScheduleStep, 'accesses'>,
+  { schedule }: Pick<ScheduleModel, 'schedule'>,
+): readonly Move[] {
   const tensors = new Map(schedule.tensors.map((tensor) => [tensor.name, tensor]));
   const groups = new Map<string, TileAccess[]>();
   for (const access of step.accesses) {
     const { tensor, mode, plane, rect } = access;
     const paged = (tensors.get(tensor)?.pageRows ?? null) !== null;
     const name = [tensor, mode, plane, ...(paged ? [] : [rect.row0, rect.column0])].join(' ');
-    groups.set(name, [...(groups.get(name) ?? []), access]);
+    const group = groups.get(name);
+    if (group) group.push(access);
+    else groups.set(name, [access]);
   }
   return [...groups.values()].flatMap((group): readonly Move[] => {
     const [{ tensor, mode }] = group as [TileAccess];

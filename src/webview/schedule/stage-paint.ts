@@ -1,5 +1,11 @@
-import type { KeySplit } from '../../core/analysis/schedule-splits.js';
-import type { Rect, Schedule, ScheduleStep, ScheduleTensor, TileAccess } from '../../core/analysis/schedule.js';
+import type {
+  KeySplit,
+  Rect,
+  Schedule,
+  ScheduleStep,
+  ScheduleTensor,
+  TileAccess,
+} from '../../core/analysis/schedule.js';
 import type { Box, Pen } from '../picture/pen.js';
 import { t } from '../strings.js';
 import type { Palette } from './palette.js';

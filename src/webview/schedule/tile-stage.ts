@@ -41,7 +41,7 @@ export class TileStage extends LitElement {
   /** Draws the picture with another pen; returns its size in CSS pixels. */
   draw(pen: Pen): { readonly width: number; readonly height: number } {
     const layout = this.layout;
-    const { lane, lanes, schedule, progress, splits } = this.model;
+    const { lane, schedule, progress, splits } = this.model;
     paintStage(
       pen,
       layout,
@@ -51,7 +51,7 @@ export class TileStage extends LitElement {
         time: lane.ends[this.step]!,
         progress,
         splits,
-        ownSplit: splits.find(({ workgroup }) => lanes[workgroup] === lane) ?? null,
+        ownSplit: lane.schedule.split,
         final: this.final,
         planes: planesAt(this.model, this.step),
         lineAccesses: this.light.accesses,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildCoverage } from '../../../src/core/analysis/coverage-build.js';
 import type { AnalysisContext } from '../../../src/core/analysis/context.js';
+import { buildLedger } from '../../../src/core/analysis/ledger-build.js';
 import { buildSchedule } from '../../../src/core/analysis/schedule-build.js';
 import type { Options } from '../../../src/core/attention/mechanism.js';
 import { builtInText, plannedKernel } from './planned.js';
@@ -29,6 +30,19 @@ describe('a cache in pages', () => {
   it('says which pages hold the context of each sequence, and that no two share one', () => {
     expect(schedule.pages!.map(({ length }) => length)).toEqual([10, 10]);
     expect(new Set(schedule.pages!.flat()).size).toBe(20);
+  });
+
+  it('counts reads by page: each latent once, in the planes of its heads', () => {
+    const heats = buildLedger(context, buildCoverage(context)).heat.filter(({ tensor }) => tensor === 'c_pages');
+    expect(heats.map(({ plane }) => plane)).toEqual([[{ name: 'headsKv', index: 0 }], [{ name: 'headsKv', index: 1 }]]);
+    for (const { rows, binRows, pageRows, reads } of heats) {
+      expect([rows, binRows, pageRows]).toEqual([20 * 16, 16, 16]);
+      // Of 150 tokens a sequence fills nine pages, and 6 slots of the tenth.
+      const counts = new Map<number, number>();
+      for (const mean of reads) counts.set(mean, (counts.get(mean) ?? 0) + 1);
+      expect([...counts.keys()].sort()).toEqual([6 / 16, 1]);
+      expect(counts.get(1)).toBe(9 * counts.get(6 / 16)!);
+    }
   });
 
   it('has a tile for each page that a step reads', () => {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { buildSchedule } from '../../../src/core/analysis/schedule-build.js';
-import { keySplits } from '../../../src/core/analysis/schedule-splits.js';
-import type { Schedule } from '../../../src/core/analysis/schedule.js';
+import type { KeySplit, Schedule } from '../../../src/core/analysis/schedule.js';
 import type { Shape } from '../../../src/core/attention/mechanism.js';
 import { builtInText, plannedKernel } from './planned.js';
 import { simulatedContext } from './simulated.js';
@@ -10,15 +9,15 @@ function scheduleOf(file: string, shape: Shape): Schedule {
   return buildSchedule(simulatedContext(plannedKernel(builtInText(file), shape), 'all', { provenance: true }));
 }
 
-const stepsOf = ({ workgroups }: Schedule, pass: number): Parameters<typeof keySplits>[0] =>
-  workgroups.filter((item) => item.pass === pass).map(({ steps }) => steps);
+const splitsOf = ({ workgroups }: Schedule, pass: number): readonly (KeySplit | null)[] =>
+  workgroups.filter((item) => item.pass === pass).map(({ split }) => split);
 
 describe('decoding from latents, the keys split between workgroups', () => {
   const schedule = scheduleOf('mla/decode.wgsl', { heads: 2, seqlen: 2, seqlenK: 300, latentDim: 32, ropeDim: 16 });
 
   it('finds each workgroup’s keys, in their order', () => {
-    const splits = keySplits(stepsOf(schedule, 0), new Set(['c']));
-    expect(splits.filter(({ plane }) => plane === 0).map(({ from, to }) => [from, to])).toEqual([
+    const splits = splitsOf(schedule, 0).filter((split) => split?.plane === 0);
+    expect(splits.map((split) => [split!.from, split!.to])).toEqual([
       [0, 128],
       [128, 256],
       [256, 300],
@@ -48,8 +47,7 @@ describe('decoding from latents, the keys split between workgroups', () => {
 describe('workgroups that finish their queries or their keys alone', () => {
   it('split nothing, be it that they stay with their queries or, for gradients of keys, with their keys', () => {
     const schedule = scheduleOf('softmax/backward.wgsl', { heads: 1, seqlen: 66, headDim: 16 });
-    expect(keySplits(stepsOf(schedule, 1), new Set(['v']))).toEqual([]);
-    expect(keySplits(stepsOf(schedule, 2), new Set(['v']))).toEqual([]);
+    for (const pass of [0, 1, 2]) expect(splitsOf(schedule, pass).every((split) => split === null)).toBe(true);
     expect(schedule.sentence).not.toContain('split');
     const parts = Object.fromEntries(schedule.tensors.map(({ name, parts: own }) => [name, own]));
     expect(parts).toMatchObject({ q: ['query'], dq: ['query'], dk: ['key'], dv: ['value'], do: ['output'] });
@@ -57,6 +55,7 @@ describe('workgroups that finish their queries or their keys alone', () => {
 
   it('split nothing where scores are formed tile by tile for others to weigh values with', () => {
     const schedule = scheduleOf('softmax/naive.wgsl', { heads: 1, seqlen: 40, headDim: 16 });
+    expect(splitsOf(schedule, 0).every((split) => split === null)).toBe(true);
     expect(schedule.sentence).not.toContain('split');
   });
 });

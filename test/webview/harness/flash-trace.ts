@@ -44,7 +44,7 @@ export function flashTrace(fault: 'missed' | null = null): TraceReport {
       steps.push(...keySteps(places, sites, plane, query, key));
     }
     steps.push(storeStep(places, sites, plane, query));
-    return { pass: 0, workgroup, steps: numbered(steps), merged: false };
+    return { pass: 0, workgroup, steps: numbered(steps), split: null, merged: false };
   });
   const schedule: Schedule = {
     tensors: tensors(seqlen, [
@@ -232,6 +232,7 @@ export function largeTrace(): TraceReport {
       pass: 0,
       workgroup: [i * 2, 0, 0],
       steps: numbered([...steps.slice(0, 1999), storeStep(places, sites, 0, query)]),
+      split: null,
       merged: true,
     };
   });

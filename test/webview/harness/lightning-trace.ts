@@ -103,7 +103,7 @@ export function lightningTrace(): TraceReport {
         workgroupAccesses: 0,
       }),
     );
-    return { pass: 0, workgroup: [x, plane, 0], steps: numbered(steps), merged: false };
+    return { pass: 0, workgroup: [x, plane, 0], steps: numbered(steps), split: null, merged: false };
   });
   const scanIds: readonly Id[] = [
     [0, 0, 0],
@@ -123,7 +123,7 @@ export function lightningTrace(): TraceReport {
         states: [{ mode: 'update', plane, keys: { from: 0, to: (i + 1) * chunk } }],
       }),
     );
-    return { pass: 1, workgroup: [x, plane, 0], steps, merged: false };
+    return { pass: 1, workgroup: [x, plane, 0], steps, split: null, merged: false };
   });
   const attends = ids.map(([x, plane]): WorkgroupSchedule => {
     const query = x * tile;
@@ -152,7 +152,7 @@ export function lightningTrace(): TraceReport {
     for (let key = query; key < query + tile; key += keysPerStep)
       steps.push(...keySteps(places, sites, plane, query, key));
     steps.push(storeStep(places, sites, plane, query));
-    return { pass: 2, workgroup: [x, plane, 0], steps: numbered(steps), merged: false };
+    return { pass: 2, workgroup: [x, plane, 0], steps: numbered(steps), split: null, merged: false };
   });
   const plane = [
     { name: 'batch', size: 1 },

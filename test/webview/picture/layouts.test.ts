@@ -122,7 +122,7 @@ describe('the stage of a tile schedule', () => {
     workgroups: [],
     sentence: '',
   };
-  const { places, score, height } = layoutStage(schedule, 640);
+  const { places, score, height } = layoutStage(schedule, 360);
 
   it('shows a latent above the scores as keys and below them as values', () => {
     expect(places.filter((place) => place.tensor.name === 'c').map(({ side }) => side)).toEqual(['above', 'below']);
@@ -139,6 +139,11 @@ describe('the stage of a tile schedule', () => {
       right: box.x + box.width,
     }));
     const inside = { top: score!.y, bottom: score!.y + score!.height, left: score!.x, right: score!.x + score!.width };
+    const left = places.filter(({ side }) => side === 'left');
+    const centres = left.map(({ box }) => box.x + box.width / 2);
+    // q_lat and q_pe stand in the middle of 35 and 28 pixels.
+    expect(centres[0]).toBeGreaterThanOrEqual(17.5);
+    expect(centres[1]! - centres[0]!).toBeGreaterThanOrEqual(17.5 + 14);
     for (const [i, a] of [...boxes, inside].entries()) {
       expect(a.top).toBeGreaterThanOrEqual(0);
       expect(a.bottom).toBeLessThanOrEqual(height);

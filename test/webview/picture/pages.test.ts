@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Schedule, ScheduleStep } from '../../../src/core/analysis/schedule.js';
+import type { Rect, Schedule, ScheduleStep, ScheduleTensor } from '../../../src/core/analysis/schedule.js';
 import type { Box, Pen } from '../../../src/webview/picture/pen.js';
 import type { Palette } from '../../../src/webview/schedule/palette.js';
 import { layoutStage, rectBox, type StageLayout } from '../../../src/webview/schedule/stage-layout.js';
 import { paintStage } from '../../../src/webview/schedule/stage-paint.js';
+import { movesOf, rectText } from '../../../src/webview/schedule/schedule-words.js';
 
 interface Mark {
   readonly box: Box;
@@ -97,5 +98,31 @@ describe('a cache in pages', () => {
     );
     expect(contextOf(picture).length).toBeGreaterThan(100);
     expect(picture.fills.length).toBeLessThan(2 * picture.layout.score!.width);
+  });
+});
+
+describe('the words for a cache in pages', () => {
+  const rect = (row0: number, row1: number): Rect => ({ row0, row1, column0: 0, column1: 64 });
+  const tensor: ScheduleTensor = {
+    ...{ name: 'k_pages', role: 'input', parts: ['key'], planeDims: [], rows: 256, columns: 64, pageRows: 16 },
+  };
+
+  it('name a page, its slots, or several pages', () => {
+    expect(rectText(rect(48, 64), tensor)).toBe('page 3');
+    expect(rectText(rect(50, 52), tensor)).toBe('page 3, slots 2–3');
+    expect(rectText(rect(48, 80), tensor)).toBe('pages 3–4');
+  });
+
+  it('tell a few pages one by one and many as a number, with their bytes together', () => {
+    const schedule = { tensors: [tensor], score: null, pages: null, sites: [], workgroups: [], sentence: '' };
+    const movesFor = (pages: readonly number[]): readonly string[] => {
+      const accesses = pages.map((page) => ({
+        ...({ tensor: 'k_pages', mode: 'read', plane: 0, bytes: 4096, density: 1, sites: [0] } as const),
+        rect: rect(16 * page, 16 * page + 16),
+      }));
+      return movesOf({ accesses }, { schedule }).map(({ place, bytes }) => `${place}: ${bytes}`);
+    };
+    expect(movesFor([5, 2])).toEqual(['page 5: 4096', 'page 2: 4096']);
+    expect(movesFor([5, 2, 9, 7])).toEqual([`4 pages: ${4 * 4096}`]);
   });
 });
