@@ -39,34 +39,34 @@ export interface Component {
 
 export type Components = readonly Component[];
 
-const plain = { product: null, range: null, tag: '0', pending: null, exact: null } as const;
+/** Every component is made here, with all its fields at once: copies of a common part cost more than all else there is. */
+function component(code: string, atomic: boolean, stable: boolean, range: Range | null): Component {
+  return { code, atomic, stable, product: null, range, tag: '0', pending: null, exact: null };
+}
 
 /** A component that is an expression. */
 export function computed(code: string): Component {
-  return { ...plain, code, atomic: false, stable: false };
+  return component(code, false, false, null);
 }
 
 /** A component that is a name which never changes. */
 export function named(code: string): Component {
-  return { ...plain, code, atomic: true, stable: true };
+  return component(code, true, true, null);
 }
 
 /** A component that is a variable's name. */
 export function variable(code: string): Component {
-  return { ...plain, code, atomic: true, stable: false };
+  return component(code, true, false, null);
 }
 
 /** A literal of the given scalar type; of a matrix its zero, whatever the value. */
 export function literal(scalar: LeafScalar, value: number | boolean): Component {
-  if (scalar === 'matrix') return { ...plain, code: 'null', atomic: true, stable: true };
-  if (typeof value === 'boolean' || scalar === 'bool') {
-    return { ...plain, code: String(Boolean(value)), atomic: true, stable: true };
-  }
+  if (scalar === 'matrix') return component('null', true, true, null);
+  if (typeof value === 'boolean' || scalar === 'bool') return component(String(Boolean(value)), true, true, null);
   if (scalar === 'i32' || scalar === 'u32') {
-    const range = { low: value, high: value };
-    return { ...plain, code: parenthesised(value | 0), atomic: true, stable: true, range };
+    return component(parenthesised(value | 0), true, true, { low: value, high: value });
   }
-  return { ...plain, code: parenthesised(value), atomic: true, stable: true };
+  return component(parenthesised(value), true, true, null);
 }
 
 function parenthesised(value: number): string {
