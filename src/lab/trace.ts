@@ -5,6 +5,7 @@ import type { Ledger, TrafficScaling } from '../core/analysis/ledger.js';
 import { countedTraffic, withScaling } from '../core/analysis/ledger-scaling.js';
 import { createProvenance } from '../core/analysis/provenance.js';
 import { buildSchedule } from '../core/analysis/schedule-build.js';
+import { isFollowable } from '../core/analysis/tag-space.js';
 import type { Inputs } from '../core/attention/mechanism.js';
 import { followsLeaders } from '../core/attention/sizes.js';
 import type { KernelCase, Plan } from '../core/kernel/model.js';
@@ -42,7 +43,7 @@ const scalingShares = [8, 4] as const;
 export function traceCases(ready: ReadyKernel, { override, request }: TraceTask): readonly TaskCase[] {
   const theCase = chosenCase(ready, override);
   const plan = planCase(ready, theCase);
-  const provenance = createProvenance(plan, ready.mechanism, ready.computation, null) !== null;
+  const provenance = isFollowable(plan, ready.mechanism, ready.computation);
   const own: TaskCase = { ready, theCase, plan, recording: { ...recorded, accesses: true, provenance } };
   if (!request.scaling) return [own];
   const shorter = scalingShares.flatMap((share) => shorterCase(ready, theCase, share) ?? []);

@@ -37,7 +37,7 @@ export interface ProvenanceRecorder extends Provenance {
 
 /**
  * A recorder for a plan, to be handed to one simulation of these inputs (null where it is not run). Null where the
- * computation has no queries, keys and values, the kernel does not bind them, or they cannot be followed (`tagSpace`).
+ * computation has no queries, keys and values, the kernel does not bind them, or they cannot be followed (`isFollowable`).
  */
 export function createProvenance(
   plan: Plan,

@@ -1,8 +1,8 @@
 import type { AttentionParts, Computation, Inputs, Mechanism } from '../attention/mechanism.js';
-import type { Plan, PlannedBuffer } from '../kernel/model.js';
+import type { Plan, TensorView } from '../kernel/model.js';
 import { mostSets } from './key-sets.js';
 import { pairSizes, partsOf, type PairSizes } from './pair-sizes.js';
-import { wordPlaces, type WordPlaces } from './tensor-places.js';
+import { rowsShareWords, wordPlaces, type WordPlaces } from './tensor-places.js';
 
 /** Tags and word indices are kept in 32 bits with sign. */
 const mostTags = 2 ** 31 - 1;
@@ -59,8 +59,7 @@ export interface TagSpace {
 
 /**
  * Divides the tags for a plan, whose inputs say which token a slot of a page holds (null where only the division matters).
- * Null where the computation has no queries, keys and values, where the plan does not bind them all, where a word of them holds
- * elements of two rows, and where there are more pairs than tags.
+ * Null where values cannot be followed (`isFollowable`).
  */
 export function tagSpace(
   plan: Plan,
@@ -68,6 +67,61 @@ export function tagSpace(
   computation: Computation,
   inputs: Inputs | null,
 ): TagSpace | null {
+  const division = divideTags(plan, mechanism, computation);
+  if (division === null) return null;
+  const { attention, sizes, tensors, attending, ends, base, parts, end, queryRows, pairBase, keyBits } = division;
+  const { queries, keys } = queriesAndKeys(attention);
+  const pages = (inputs && computation.paged?.tables(inputs, plan.shape)) ?? null;
+  return {
+    tensors,
+    ends,
+    sizes,
+    base,
+    qEnd: ends[queries.length - 1]!,
+    kEnd: ends[queries.length + keys.length - 1]!,
+    vEnd: ends[attending - 1]!,
+    mixed: end,
+    setBase: end + 1,
+    pairBase,
+    keyBits,
+    keysAreValues: attention.key === attention.value,
+    pages,
+    ...wordTables(parts, end, sizes, pages),
+    ...rowTables(sizes),
+    queries: sizes.queries,
+    keys: sizes.keys,
+    queryRows,
+    pairRows: sizes.planes * sizes.queries,
+    keyRows: sizes.keyPlanes * sizes.keys,
+    valueRows: sizes.valuePlanes * sizes.keys,
+  };
+}
+
+/**
+ * Whether the values of a plan can be followed: not where the computation has no queries, keys and values, where the plan
+ * does not bind them all, where a word of them holds elements of two rows, and where there are more pairs than tags.
+ */
+export function isFollowable(plan: Plan, mechanism: Mechanism, computation: Computation): boolean {
+  return divideTags(plan, mechanism, computation) !== null;
+}
+
+/** What is known of a tag space before its tables are made, which is most of its cost. */
+interface TagDivision {
+  readonly attention: AttentionParts;
+  readonly sizes: PairSizes;
+  readonly tensors: readonly string[];
+  /** How many of the tensors are queries, keys and values. */
+  readonly attending: number;
+  readonly ends: readonly number[];
+  readonly base: Int32Array;
+  readonly parts: readonly Part[];
+  readonly end: number;
+  readonly queryRows: number;
+  readonly pairBase: number;
+  readonly keyBits: number;
+}
+
+function divideTags(plan: Plan, mechanism: Mechanism, computation: Computation): TagDivision | null {
   const attention = partsOf(mechanism, computation);
   const sizes = pairSizes(mechanism, computation, plan);
   if (attention === null || sizes === null) return null;
@@ -81,45 +135,24 @@ export function tagSpace(
   for (const [order, tensor] of tensors.entries()) {
     // Of keys and values that are one tensor the words have one tag, that of a key.
     const known = tensors.indexOf(tensor) < order;
-    plan.buffers.forEach((buffer, index) => {
-      if (known || buffer.content.kind !== 'tensor' || buffer.content.tensor !== tensor) return;
+    plan.buffers.forEach(({ content, byteLength }, index) => {
+      if (known || content.kind !== 'tensor' || content.tensor !== tensor) return;
       base[index] = end;
-      parts.push({ start: end, buffer, isState: order >= attending.length });
-      end += Math.ceil(buffer.byteLength / 4);
+      parts.push({ start: end, tensor, view: content.view, byteLength, isState: order >= attending.length });
+      end += Math.ceil(byteLength / 4);
     });
     ends.push(end);
   }
-  const bound = new Set(parts.map(({ buffer }) => (buffer.content.kind === 'tensor' ? buffer.content.tensor : '')));
+  const bound = new Set(parts.map(({ tensor }) => tensor));
   if (!attending.every((name) => bound.has(name))) return null;
   const queryRows = sizes.queryPlanes * sizes.queries;
   const pairBase = end + 1 + mostSets + 1;
   const keyBits = Math.ceil(Math.log2(sizes.keys));
   if (pairBase + queryRows * 2 ** keyBits > mostTags) return null;
-  const pages = (inputs && computation.paged?.tables(inputs, plan.shape)) ?? null;
-  const words = wordTables(parts, end, sizes, pages);
-  if (words === null) return null;
+  if (parts.some(({ view, byteLength }) => rowsShareWords(view, byteLength))) return null;
   return {
-    tensors,
-    ends,
-    sizes,
-    base,
-    qEnd: ends[queries.length - 1]!,
-    kEnd: ends[queries.length + keys.length - 1]!,
-    vEnd: ends[attending.length - 1]!,
-    mixed: end,
-    setBase: end + 1,
-    pairBase,
-    keyBits,
-    keysAreValues: attention.key === attention.value,
-    pages,
-    ...words,
-    ...rowTables(sizes),
-    queries: sizes.queries,
-    keys: sizes.keys,
-    queryRows,
-    pairRows: sizes.planes * sizes.queries,
-    keyRows: sizes.keyPlanes * sizes.keys,
-    valueRows: sizes.valuePlanes * sizes.keys,
+    ...{ attention, sizes, tensors, attending: attending.length },
+    ...{ ends, base, parts, end, queryRows, pairBase, keyBits },
   };
 }
 
@@ -133,7 +166,9 @@ export function tensorOf({ tensors, ends }: TagSpace, tag: number): string {
 /** A buffer whose words are followed, and its first tag. */
 interface Part {
   readonly start: number;
-  readonly buffer: PlannedBuffer;
+  readonly tensor: string;
+  readonly view: TensorView;
+  readonly byteLength: number;
   readonly isState: boolean;
 }
 
@@ -150,14 +185,12 @@ function wordTables(
   end: number,
   { keys, valuePlanes }: PairSizes,
   pages: TagSpace['pages'],
-): Pick<TagSpace, 'rowOf' | 'columnOf' | 'perWord'> | null {
+): Pick<TagSpace, 'rowOf' | 'columnOf' | 'perWord'> {
   const rowOf = new Int32Array(end).fill(-1);
   const columnOf = new Int32Array(end);
   const perWord = new Uint8Array(end);
-  for (const { start, buffer, isState } of parts) {
-    if (buffer.content.kind !== 'tensor') continue;
-    const places = wordPlaces(buffer.content.view, buffer.byteLength);
-    if (places.straddles) return null;
+  for (const { start, view, byteLength, isState } of parts) {
+    const places = wordPlaces(view, byteLength);
     // Of a state, all that stands after batch and heads belongs to one plane of values.
     const perPlane = (places.shape.planes * places.shape.rows) / valuePlanes;
     if (isState) {

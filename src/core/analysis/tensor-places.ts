@@ -1,6 +1,6 @@
 import { elementCount } from '../attention/sizes.js';
 import type { PlannedBuffer, TensorView } from '../kernel/model.js';
-import { forEachElement } from '../kernel/tensor.js';
+import { forEachElement, isPlain } from '../kernel/tensor.js';
 
 /** Dimensions that only count planes, wherever they stand first. */
 const planeDims = new Set(['batch', 'heads', 'headsKv']);
@@ -82,20 +82,68 @@ export interface WordPlaces {
   readonly columns: Int32Array;
   /** Elements of one row that a word holds: 1 for f32, 2 for f16. */
   readonly perWord: number;
-  /** A word holds elements of two rows (f16 with an odd or a transposed row). */
-  readonly straddles: boolean;
 }
 
 /** Looks up the place of every word of a buffer. */
 export function wordPlaces(view: TensorView, byteLength: number): WordPlaces {
-  const shape = planeShape(view.dimNames, view.dims);
   const words = Math.ceil(byteLength / 4);
-  const rows = new Int32Array(words).fill(-1);
-  const columns = new Int32Array(words);
-  const bytes = view.format === 'f16' ? 2 : 4;
-  let straddles = false;
+  const places: WordPlaces = {
+    shape: planeShape(view.dimNames, view.dims),
+    rows: new Int32Array(words).fill(-1),
+    columns: new Int32Array(words),
+    perWord: perWordOf(view),
+  };
+  if (isWholeRows(view, places.shape)) placeRows(view, places);
+  else placeElements(view, places);
+  return places;
+}
+
+/** Whether a word of a buffer holds elements of two rows (f16 with an odd or a transposed row). */
+export function rowsShareWords(view: TensorView, byteLength: number): boolean {
+  const shape = planeShape(view.dimNames, view.dims);
+  if (perWordOf(view) === 1 || isWholeRows(view, shape)) return false;
+  const rows = new Int32Array(Math.ceil(byteLength / 4)).fill(-1);
+  let shared = false;
   forEachElement(view, (index, position) => {
-    const word = (view.byteOffset + position * bytes) >>> 2;
+    const word = wordOf(view, position);
+    const row = rowOf(shape, index);
+    if (rows[word] === -1) rows[word] = row;
+    else if (rows[word] !== undefined && rows[word] !== row) shared = true;
+  });
+  return shared;
+}
+
+function perWordOf({ format }: TensorView): number {
+  return format === 'f16' ? 2 : 1;
+}
+
+function wordOf(view: TensorView, position: number): number {
+  return (view.byteOffset + (position * 4) / perWordOf(view)) >>> 2;
+}
+
+/** Whether the words of a buffer follow each other in default layout and hold elements of one row each. */
+function isWholeRows(view: TensorView, { columns }: PlaneShape): boolean {
+  return isPlain(view) && view.byteOffset % 4 === 0 && columns % perWordOf(view) === 0;
+}
+
+/** Places the words of whole rows: most tensors have no others, and this is by far the faster way. */
+function placeRows({ dims, byteOffset }: TensorView, { shape, rows, columns, perWord }: WordPlaces): void {
+  const elements = elementCount(dims);
+  let word = byteOffset / 4;
+  for (let index = 0; index < elements; index += shape.columns) {
+    const row = rowOf(shape, index);
+    for (let column = 0; column < shape.columns; column += perWord) {
+      rows[word] = row;
+      columns[word] = column;
+      word++;
+    }
+  }
+}
+
+/** Places the words of one element after another, wherever they lie. */
+function placeElements(view: TensorView, { shape, rows, columns }: WordPlaces): void {
+  forEachElement(view, (index, position) => {
+    const word = wordOf(view, position);
     const row = rowOf(shape, index);
     const column = index % shape.columns;
     if (rows[word] === -1) {
@@ -103,9 +151,6 @@ export function wordPlaces(view: TensorView, byteLength: number): WordPlaces {
       columns[word] = column;
     } else if (rows[word] === row) {
       columns[word] = Math.min(columns[word]!, column);
-    } else if (rows[word] !== undefined) {
-      straddles = true;
     }
   });
-  return { shape, rows, columns, perWord: 4 / bytes, straddles };
 }

@@ -23,7 +23,7 @@ const scalarBytes = (view: TensorView): number => (view.format === 'f16' ? 2 : 4
 export const floatFormat = ({ format }: TensorView): StorageFormat => (format === 'f16' ? 'f16' : 'f32');
 
 /** Whether the elements lie in the buffer in default layout without a gap. */
-function isPlain(view: TensorView): boolean {
+export function isPlain(view: TensorView): boolean {
   if (view.strideBytes !== view.lanes * scalarBytes(view)) return false;
   let stride = 1;
   for (let axis = view.dims.length - 1; axis >= 0; axis--) {
