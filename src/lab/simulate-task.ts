@@ -1,6 +1,5 @@
 import type { Diagnostic } from '../core/diagnostic.js';
-import { compileSimulation, type CompiledSimulation } from '../core/simulator/compile.js';
-import { lowerProgram, type LoweredProgram } from '../core/wgsl/lower.js';
+import { SimulationCompiler, type CompiledSimulation } from '../core/simulator/compile.js';
 import { throwIfCancelled } from '../gpu/wait.js';
 import type { CallContext } from './channel.js';
 import { comparisonCases, reportComparison } from './compare-simulated.js';
@@ -43,25 +42,14 @@ function casesOf(task: SimulatorTask): readonly TaskCase[] {
 /** Compiles the simulations of a task, in order; yields before each. Throws `invalid-kernel` for what cannot be simulated. */
 export function* compileTask({ cases }: ReadyTask): Generator<Progress, readonly CompiledSimulation[]> {
   const all: CompiledSimulation[] = [];
-  const lower = loweringOnce();
+  const compiler = new SimulationCompiler();
   for (const { plan, recording } of cases) {
     yield { message: 'preparing the simulator', fraction: null };
-    const result = compileSimulation(plan, recording, lower);
+    const result = compiler.compile(plan, recording);
     if (!result.ok) throw invalidKernel(result.diagnostics.map(asError));
     all.push(result.compiled);
   }
   return all;
-}
-
-/** Lowers each entry point of a text once: the cases of a task differ in their buffers, and seldom in anything else. */
-function loweringOnce(): typeof lowerProgram {
-  const known = new Map<string, LoweredProgram>();
-  return (code, toSource, entry, constants) => {
-    const key = JSON.stringify([entry, constants, code]);
-    const lowered = known.get(key) ?? lowerProgram(code, toSource, entry, constants);
-    known.set(key, lowered);
-    return lowered;
-  };
 }
 
 /** What keeps a kernel from being simulated is an error there, whatever it is elsewhere. */

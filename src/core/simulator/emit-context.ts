@@ -110,7 +110,10 @@ export interface FunctionHandle {
 export interface PassContext {
   readonly program: Program;
   readonly variant: Variant;
+  /** The most workgroups that there are along each axis. */
   readonly workgroups: readonly [number, number, number];
+  /** Notes that the text is right for this many workgroups and these lengths of buffers only, not for fewer or shorter. */
+  readonly bindToSizes: () => void;
   readonly residenceOf: (variable: Variable) => Residence;
   /** Offset in the stack of a value that is indexed dynamically, or null where it stays in registers. */
   readonly stackOffsetOf: (valueId: number) => number | null;

@@ -9,6 +9,11 @@ function below(code: string, count: number): Component {
   return count === 1 ? literal('u32', 0) : { ...named(code), range: { low: 0, high: count - 1 } };
 }
 
+/** Whether a built-in input says how many workgroups there are. */
+export function tellsSizes(builtin: BuiltinInput): boolean {
+  return builtin === 'num_workgroups' || builtin === 'global_invocation_index' || builtin === 'workgroup_index';
+}
+
 /** The scalars of a built-in input, in terms of the parameters of the generated entry function. */
 export function inputComponents(builtin: BuiltinInput, size: Triple, groups: Triple): Components {
   const invocations = size[0] * size[1] * size[2];

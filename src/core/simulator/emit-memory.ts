@@ -54,8 +54,14 @@ function elementDistance(type: ValueType, residence: Residence): number {
 }
 
 /** Elements of the array, vector or matrix at a pointer; of a runtime-sized array as many as its buffer holds. */
-export function countAt(type: ValueType, { constant }: Pointer, residence: Residence): number {
+export function countAt(
+  type: ValueType,
+  { constant }: Pointer,
+  residence: Residence,
+  { pass }: Pick<FunctionContext, 'pass'>,
+): number {
   if (type.kind !== 'array' || type.count !== null || residence.kind !== 'memory') return elementsOf(type).count;
+  pass.bindToSizes();
   return Math.max(1, Math.floor((residence.bytes - constant * residence.unitBytes) / strideOf(type)));
 }
 
@@ -63,11 +69,14 @@ function elementPointer(place: Extract<Place, { kind: 'element' }>, context: Fun
   const base = pointerTo(place.base, context);
   const index = expressionOf(place.index, context)[0]!;
   const residence = context.pass.residenceOf(base.root);
-  const limit = countAt(place.base.type, base, residence);
   const stride = elementDistance(place.base.type, residence);
   const fixed = constantOf(index);
+  const idle = context.pass.variant.slices && !context.pass.isRelevant(base.root);
+  // Before the limit is asked for: that of a buffer binds the text to the buffer's length.
+  if (idle && fixed === null) return base;
+  const limit = countAt(place.base.type, base, residence, context);
   if (fixed !== null && fixed >= 0 && fixed < limit) return { ...base, constant: base.constant + fixed * stride };
-  if (context.pass.variant.slices && !context.pass.isRelevant(base.root)) return base;
+  if (idle) return base;
   const at = checkedIndex(index, place.index, limit, base.root.name, context);
   const term = scaled(at, stride);
   const dynamic = base.dynamic === null ? term : `(${base.dynamic} + ${term} | 0)`;
@@ -328,7 +337,7 @@ export function arrayLength(expression: Expression, context: FunctionContext): C
   const target = expression.type.kind === 'pointer' ? expression.type.target : null;
   if (target === null || !isRuntimeSized(target))
     return [literal('u32', target === null ? 0 : elementsOf(target).count)];
-  return [literal('u32', countAt(target, pointer, context.pass.residenceOf(pointer.root)))];
+  return [literal('u32', countAt(target, pointer, context.pass.residenceOf(pointer.root), context))];
 }
 
 /** The word of an atomic variable. */

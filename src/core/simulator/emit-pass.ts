@@ -3,7 +3,7 @@ import type { FunctionDefinition, Program, Value } from '../wgsl/program.js';
 import { named, type Components } from './component.js';
 import { passageOf, writeReturn } from './emit-calls.js';
 import type { Exits, FunctionContext, FunctionHandle, PassContext, Pointer, Variant } from './emit-context.js';
-import { inputComponents } from './emit-inputs.js';
+import { inputComponents, tellsSizes } from './emit-inputs.js';
 import { initializePrivate } from './emit-statements.js';
 import { defineValue, writeStatements } from './emit-statements.js';
 import type { Flow } from './flow.js';
@@ -17,16 +17,34 @@ const names =
   'happened, recorded, join, multiply, accumulate, storageTagged, workgroupTagged, f16, f16bits, f32bits, bitsf32, toI32, ' +
   'toU32, roundEven, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
 
-/** The JavaScript of one pass: a function of the environment that returns the entry function. */
-export function emitPass(program: Program, planned: PlannedPass, flow: Flow, variant: Variant, tables: Tables): string {
+/** The JavaScript of one pass. */
+export interface PassText {
+  /** A function of the environment that returns the entry function. */
+  readonly code: string;
+  /** Whether it is right for fewer workgroups and shorter buffers, too. */
+  readonly fitsSmaller: boolean;
+}
+
+/** Makes the JavaScript of one pass. */
+export function emitPass(
+  program: Program,
+  planned: PlannedPass,
+  flow: Flow,
+  variant: Variant,
+  tables: Tables,
+): PassText {
   const waits = !variant.slices || flow.needsWaits;
   const residences = chooseResidences(program, variant, tables);
   const texts: string[] = [];
   const handles = new Map<string, FunctionHandle>();
+  let fitsSmaller = true;
   const pass: PassContext = {
     program,
     variant,
     workgroups: planned.workgroups,
+    bindToSizes: () => {
+      fitsSmaller = false;
+    },
     ...residences,
     siteOf: tables.siteOf,
     addBlock: tables.addBlock,
@@ -57,7 +75,7 @@ export function emitPass(program: Program, planned: PlannedPass, flow: Flow, var
     (_, index) =>
       `const { F: F${index}, I: I${index}, H: H${index}, T: T${index}, base: base${index} } = memory[${index}];`,
   );
-  return [
+  const code = [
     '(function (environment) {',
     "'use strict';",
     `const { ${names} } = environment;`,
@@ -68,6 +86,7 @@ export function emitPass(program: Program, planned: PlannedPass, flow: Flow, var
     'return main;',
     '})',
   ].join('\n');
+  return { code, fitsSmaller };
 }
 
 function pointerKey(pointer: Pointer | null): string {
@@ -137,6 +156,7 @@ function entryText(pass: PassContext): string {
   for (const parameter of entry.function.parameters) {
     const inputs = entry.inputs.filter((input) => input.parameter.id === parameter.id);
     const ordered = inputs.toSorted((a, b) => (a.member ?? 0) - (b.member ?? 0));
+    if (ordered.some(({ builtin }) => tellsSizes(builtin))) pass.bindToSizes();
     const parts = ordered.flatMap(({ builtin }) => inputComponents(builtin, entry.workgroupSize, pass.workgroups));
     defineValue(parameter, parts, context);
   }

@@ -97,7 +97,7 @@ function accessMatrix(
   const columnMajor = layout.order.kind === 'constant' && layout.order.value === true;
   const kind = name === 'subgroupMatrixStore' ? 'write' : 'read';
   const bytes = matrixElementBytes(type.scalar);
-  const limit = countAt(target, pointer, residence);
+  const limit = countAt(target, pointer, residence, context);
   const shortest = Math.ceil(((columnMajor ? type.rows : type.columns) * bytes) / unitBytes);
   const site = pass.siteOf(at.node, { kind, bytes, span: at.span, functionName: definition.name }, pointer.root);
   const faultOf = (faultKind: 'out-of-bounds' | 'matrix-stride', { span }: Expression, most: number): number =>

@@ -35,12 +35,8 @@ const mostSites = 65_535;
 
 /** Empty tables for a pass. */
 export function createTables(program: Program, plan: Plan): Tables {
-  const memories: CompiledMemory[] = [];
-  const indices = new Map<number, number>();
-  for (const variable of program.variables) {
-    if (variable.space === 'private' || variable.space === 'function') continue;
-    indices.set(variable.id, memories.push(memoryFor(variable, plan)) - 1);
-  }
+  const memories = memoriesOf(program, plan);
+  const indices = new Map(inMemory(program).map(({ id }, index) => [id, index]));
   const sites: Site[] = [];
   const siteNumbers = new Map<object, Map<string, number>>();
   const blocks: (readonly number[])[] = [];
@@ -89,6 +85,15 @@ export function createTables(program: Program, plan: Plan): Tables {
       words = Math.max(words, count);
     },
   };
+}
+
+/** The module-scope variables of a program that lie in memory, as a plan has them. */
+export function memoriesOf(program: Program, plan: Plan): readonly CompiledMemory[] {
+  return inMemory(program).map((variable) => memoryFor(variable, plan));
+}
+
+function inMemory({ variables }: Program): readonly Variable[] {
+  return variables.filter(({ space }) => space !== 'private' && space !== 'function');
 }
 
 function memoryFor(variable: Variable, plan: Plan): CompiledMemory {
