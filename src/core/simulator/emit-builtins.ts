@@ -19,7 +19,7 @@ type BuiltinExpression = Extract<Expression, { kind: 'builtin' }>;
 type Emit = (args: readonly Components[], expression: BuiltinExpression, context: FunctionContext) => Components;
 
 /** JavaScript of float functions of one argument that may be written more than once; the result is then rounded. */
-const floatUnary: Readonly<Record<string, (x: string) => string>> = {
+const floatUnary: Readonly<Record<string, (x: string, scalar: Scalar) => string>> = {
   abs: (x) => `Math.abs(${x})`,
   acos: (x) => `Math.acos(${x})`,
   acosh: (x) => `Math.acosh(${x})`,
@@ -32,7 +32,7 @@ const floatUnary: Readonly<Record<string, (x: string) => string>> = {
   cosh: (x) => `Math.cosh(${x})`,
   degrees: (x) => `${x} * ${180 / Math.PI}`,
   exp: (x) => `Math.exp(${x})`,
-  exp2: (x) => `Math.pow(2, ${x})`,
+  exp2: (x, scalar) => (scalar === 'f32' ? `exp2(${x})` : `Math.pow(2, ${x})`),
   floor: (x) => `Math.floor(${x})`,
   fract: (x) => `${x} - Math.floor(${x})`,
   inverseSqrt: (x) => `1 / Math.sqrt(${x})`,
@@ -97,7 +97,7 @@ function floatLanes(
   if (unary === undefined && several === undefined) return null;
   return lanes(args, context).map((parts) => {
     const codes = parts.map(({ code }) => code);
-    const code = unary === undefined ? several!(codes, scalar) : unary(codes[0]!);
+    const code = unary === undefined ? several!(codes, scalar) : unary(codes[0]!, scalar);
     const exact = unary === undefined ? exactSeveral.has(name) : exactUnary.has(name);
     const tag = name === 'fma' ? tagOfFma(parts, context) : tagOf(parts, context);
     return { ...computed(exact ? code : rounded(scalar, code)), tag };

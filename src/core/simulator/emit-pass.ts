@@ -15,7 +15,7 @@ import { logMark, Writer } from './writer.js';
 const names =
   'S, B, LS, LA, R, RM, RT, RE, X, XT, XM, SF, SI, SM, ST, HT, SG, memory, emptyLog, nextPhase, endless, outside, overflowed, ' +
   'happened, recorded, join, multiply, accumulate, storageTagged, workgroupTagged, f16, f16bits, f32bits, bitsf32, toI32, ' +
-  'toU32, roundEven, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
+  'toU32, roundEven, exp2, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
 
 /** The JavaScript of one pass. */
 export interface PassText {

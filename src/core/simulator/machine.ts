@@ -22,9 +22,13 @@ const resultWidth = 4096;
 /** Thrown by the generated code in a loop that goes on for ever. */
 export class Endless extends Error {}
 
-/** Views on one module-scope variable. */
+/**
+ * Views on one module-scope variable. In workgroup memory, where every word is of one scalar type for good, f32s lie apart
+ * from the other words, as doubles: an invocation computes with doubles, and to convert each that it reads would take as
+ * long as what it does with it.
+ */
 export interface MemoryViews {
-  readonly F: Float32Array;
+  readonly F: Float32Array | Float64Array;
   readonly I: Int32Array;
   readonly H: Uint16Array;
   /** Tags, a word each; empty where none are followed. */
@@ -81,6 +85,11 @@ function viewsOf(buffer: ArrayBuffer, tags: Int32Array, base: number): MemoryVie
   };
 }
 
+function workgroupViews(bytes: number, hasTags: boolean): MemoryViews {
+  const words = new ArrayBuffer(bytes);
+  return { ...viewsOf(words, new Int32Array(hasTags ? bytes >> 2 : 0), 0), F: new Float64Array(bytes >> 2) };
+}
+
 /** Tags of the words of the plan's buffers; they outlive a pass. */
 export function bufferTags({ buffers, provenance }: SimulationInput): readonly Int32Array[] {
   return buffers.map(({ byteLength }, index) => {
@@ -107,7 +116,7 @@ export function createMachine(
   const log = new AccessLog(state);
   const memories = pass.memories.map(({ buffer, bytes }) => {
     if (buffer !== null) return viewsOf(input.buffers[buffer]!, tags[buffer]!, provenance?.base[buffer] ?? 0);
-    return viewsOf(new ArrayBuffer(bytes), new Int32Array(provenance ? bytes >> 2 : 0), 0);
+    return workgroupViews(bytes, provenance !== null);
   });
   const faults = new FaultBook(pass.faults, position);
   const values = new ValueBook(pass.records);

@@ -56,6 +56,27 @@ export function ldexp(value: number, power: number): number {
   return value * 2 ** bounded;
 }
 
+/** Powers of two that an f32 may be near to, from 2^-151 on, and those between 1 and 2. */
+const wholePowers = Float64Array.from({ length: 279 }, (_, index) => 2 ** (index - 151));
+const partPowers = Float64Array.from({ length: 256 }, (_, index) => 2 ** (index / 256));
+
+/** More than the polynomial of `exp2` is wrong by, relative to the result. */
+const exp2Error = 1e-12;
+
+/**
+ * 2^power rounded to f32, the same as of `Math.pow` in a quarter of its time. A table and three terms of a series for the
+ * 1/512 around its entries are good to 13 digits; only where that leaves open to which f32 to round, `Math.pow` decides.
+ */
+export function exp2(power: number): number {
+  if (!(power > -151 && power < 128)) return power < 0 ? 0 : power > 0 ? Infinity : power;
+  const at = (power * 256 + (151 * 256 + 0.5)) | 0;
+  const rest = (power - (at / 256 - 151)) * Math.LN2;
+  const series = 1 + rest * (1 + rest * (0.5 + rest * (1 / 6)));
+  const value = wholePowers[at >> 8]! * partPowers[at & 255]! * series;
+  const low = Math.fround(value * (1 - exp2Error));
+  return low === Math.fround(value * (1 + exp2Error)) ? low : Math.fround(Math.pow(2, power));
+}
+
 /** WGSL's smoothstep: t² (3 - 2t) with t = (x - low) / (high - low) clamped to 0 … 1. */
 export function smoothstep(low: number, high: number, x: number): number {
   const t = Math.min(Math.max((x - low) / (high - low), 0), 1);

@@ -20,8 +20,10 @@ export function runWorkgroup(machine: Machine, entry: Entry, linear: number, wat
   state[1] = fuelPerWorkgroup;
   for (const [index, { space }] of pass.memories.entries()) {
     if (space !== 'workgroup') continue;
-    machine.memories[index]!.I.fill(0);
-    machine.memories[index]!.T.fill(0);
+    const { F, I, T } = machine.memories[index]!;
+    F.fill(0);
+    I.fill(0);
+    T.fill(0);
   }
   try {
     return machine.mode.synchronizing ? runTogether(machine, entry, watched) : runAlone(machine, entry, watched);
