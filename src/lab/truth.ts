@@ -1,6 +1,6 @@
 import type { Computation, Inputs, ReferenceTensor } from '../core/attention/mechanism.js';
 import type { KernelCase, Plan } from '../core/kernel/model.js';
-import { roundTo } from '../core/numerics/ulp.js';
+import { roundToHalves } from '../core/numerics/half.js';
 import { breathe, type Bench } from './workbench.js';
 
 /** What a case is judged by: its inputs, the right outputs in float64, and the naive algorithm's in float32. */
@@ -18,7 +18,7 @@ export function storedInputs(plan: Plan, given: Inputs): Inputs {
     if (content.kind !== 'tensor' || content.role !== 'input') continue;
     const values = given[content.tensor];
     if (!values) continue;
-    inputs[content.tensor] = content.view.format === 'f16' ? values.map((value) => roundTo('f16', value)) : values;
+    inputs[content.tensor] = content.view.format === 'f16' ? roundToHalves(values) : values;
   }
   return inputs;
 }

@@ -1,6 +1,5 @@
-import { getFloat16 } from '@petamoriken/float16';
 import { elementStates } from '../numerics/element-errors.js';
-import { halfBits } from '../numerics/half.js';
+import { halfBits, halfValues } from '../numerics/half.js';
 import type { StorageFormat } from '../numerics/ulp.js';
 import type { TensorView } from './model.js';
 
@@ -126,23 +125,9 @@ function unpackF32(view: TensorView, words: Uint32Array): UnpackedTensor {
   return { values: new Float32Array(bits.buffer), states };
 }
 
-let halves: Float32Array | null = null;
-
-/** The value of every f16 bit pattern: a table makes widening millions of elements cheap. */
-function halfTable(): Float32Array {
-  if (halves) return halves;
-  const data = new DataView(new ArrayBuffer(2));
-  halves = new Float32Array(0x10000);
-  for (let pattern = 0; pattern < 0x10000; pattern++) {
-    data.setUint16(0, pattern, true);
-    halves[pattern] = getFloat16(data, 0, true);
-  }
-  return halves;
-}
-
 function unpackF16(view: TensorView, patterns: Uint16Array): UnpackedTensor {
   const count = elementsOf(view);
-  const table = halfTable();
+  const table = halfValues();
   const values = new Float32Array(count);
   const states = new Uint8Array(count);
   const read = (index: number, position: number): void => {

@@ -1,14 +1,12 @@
-import { f16round, setFloat16, getFloat16 } from '@petamoriken/float16';
+import { f16round, setFloat16 } from '@petamoriken/float16';
+import { halfValues } from '../numerics/half.js';
 
 const floats = new Float32Array(1);
 const integers = new Int32Array(floats.buffer);
 const half = new DataView(new ArrayBuffer(2));
 
 /** Every f16 by its bits. */
-export const halfTable: Float32Array = Float32Array.from({ length: 65536 }, (_, bits) => {
-  half.setUint16(0, bits, true);
-  return getFloat16(half, 0, true);
-});
+export const halfTable: Float32Array = halfValues();
 
 /** The nearest f16, ties to even. */
 export const f16: (value: number) => number = f16round;

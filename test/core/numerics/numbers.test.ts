@@ -4,7 +4,7 @@ import { arithmetic } from '../../../src/core/numerics/arithmetic.js';
 import { fromBase64, toBase64 } from '../../../src/core/numerics/base64.js';
 import { errorHistogram } from '../../../src/core/numerics/error-histogram.js';
 import type { Comparison } from '../../../src/core/numerics/element-errors.js';
-import { halfBits } from '../../../src/core/numerics/half.js';
+import { halfBits, halfValues, roundToHalves } from '../../../src/core/numerics/half.js';
 import { normalValues, randomBits } from '../../../src/core/numerics/random.js';
 import { median, settled, spreadOf } from '../../../src/core/numerics/statistics.js';
 import { roundTo, ulpDistance } from '../../../src/core/numerics/ulp.js';
@@ -16,6 +16,19 @@ describe('random inputs', () => {
     expect([next(), next(), next()]).toEqual([3505943404, 2927582006, 3314264960]);
     expect(Array.from(normalValues(3, 42, 'k'))).toEqual([-21554, 656, -15685].map((sum) => Math.fround(sum / 65535)));
     expect(normalValues(100, 42, 'k')).toEqual(normalValues(100, 42, 'k'));
+  });
+
+  it('are sums of the numbers that their stream draws', () => {
+    const next = randomBits(7, 'beta');
+    const values = Array.from({ length: 500 }, () => {
+      let sum = -393210;
+      for (let draw = 0; draw < 6; draw++) {
+        const bits = next();
+        sum += (bits >>> 16) + (bits & 0xffff);
+      }
+      return Math.fround(sum / 65535);
+    });
+    expect(Array.from(normalValues(500, 7, 'beta'))).toEqual(values);
   });
 
   it('differ between seeds and streams', () => {
@@ -107,6 +120,23 @@ describe('the bits of a half', () => {
       0, 0x8000, 0x7c00, 0xfc00,
     ]);
     expect(nearest(Number.NaN) & 0x7fff).toBe(0x7e00);
+  });
+});
+
+describe('the values of halves', () => {
+  it('are those that a view of the bytes reads, the payloads of NaNs too', () => {
+    const data = new DataView(new ArrayBuffer(2));
+    const read = Float32Array.from({ length: 0x10000 }, (_, half) => {
+      data.setUint16(0, half);
+      return getFloat16(data, 0);
+    });
+    expect(new Int32Array(halfValues().buffer)).toEqual(new Int32Array(read.buffer));
+  });
+
+  it('are what a rounded tensor holds', () => {
+    const values = Float32Array.from({ length: 4096 }, (_, at) => ((at - 2048) / 97) * 2 ** ((at % 41) - 26));
+    expect(roundToHalves(values)).toEqual(values.map((value) => roundTo('f16', value)));
+    expect(roundToHalves(values.subarray(5, 9))).toEqual(roundToHalves(values).subarray(5, 9));
   });
 });
 
