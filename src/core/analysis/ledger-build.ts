@@ -16,7 +16,7 @@ import { findTouches } from './traffic-touch.js';
 export function buildLedger(context: AnalysisContext, coverage: Coverage | null = null): Ledger {
   const { plan, simulation } = context;
   const sites = siteTraffic(simulation);
-  const touches = findTouches(simulation, (buffer) => {
+  const touches = findTouches(simulation, sites, (buffer) => {
     const content = plan.buffers[buffer]?.content;
     return content?.kind === 'tensor' && content.role === 'input';
   });

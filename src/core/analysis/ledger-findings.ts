@@ -219,13 +219,13 @@ function scratchFindings({ context, sites }: FindingSources, deviceBytes: number
 }
 
 function stagingFindings({ context, sites, touches }: FindingSources): readonly TrafficFinding[] {
-  return touches.workgroup.flatMap(({ pass, variable, foreignReads }) => {
+  return touches.workgroup.flatMap(({ pass, variable, isShared }) => {
     const own = sites.filter(
       (traffic) => traffic.pass === pass && traffic.site.space === 'workgroup' && traffic.site.variable === variable,
     );
     const [first] = own;
     const [x, y, z] = context.simulation.passes[pass]?.workgroupSize ?? [1, 1, 1];
-    if (!first || foreignReads > 0 || x * y * z === 1) return [];
+    if (!first || isShared || x * y * z === 1) return [];
     return {
       code: 'unused-staging',
       severity: 'info',

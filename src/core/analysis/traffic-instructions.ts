@@ -1,4 +1,5 @@
 import type { WorkgroupLog } from '../simulator/trace.js';
+import { orderSegments, segmentEnd } from './segment-order.js';
 
 /** The accesses that the lanes of one subgroup make together, in the order of their lanes. Read it, do not keep it. */
 export interface Instruction {
@@ -13,40 +14,16 @@ export interface Instruction {
 }
 
 /** Segments of a log in the order of subgroup, epoch, phase and lane, by index. */
-function orderSegments(log: WorkgroupLog, subgroupSize: number): Uint32Array {
-  const { segments } = log;
-  const lane = new Uint32Array(segments);
-  const subgroup = new Uint32Array(segments);
-  let order = new Uint32Array(segments);
-  for (let segment = 0; segment < segments; segment++) {
-    const invocation = log.segmentInvocation[segment]!;
-    order[segment] = segment;
-    lane[segment] = invocation % subgroupSize;
-    subgroup[segment] = Math.floor(invocation / subgroupSize);
-  }
-  // Least significant key first: each round is stable, so that it keeps the order of the rounds before.
-  for (const keys of [lane, log.segmentPhase, log.segmentEpoch, subgroup]) order = stableSort(order, keys);
-  return order;
-}
-
-/** Counting sort where the keys are dense enough for it; else the runtime's sort. Both keep the order of equal keys. */
-function stableSort(order: Uint32Array<ArrayBuffer>, keys: Uint32Array): Uint32Array<ArrayBuffer> {
-  let largest = 0;
-  for (const segment of order) if (keys[segment]! > largest) largest = keys[segment]!;
-  if (largest === 0) return order;
-  if (largest > 4 * order.length + 1024) return Uint32Array.from([...order].sort((a, b) => keys[a]! - keys[b]!));
-  const next = new Uint32Array(largest + 2);
-  for (const segment of order) next[keys[segment]! + 1]!++;
-  for (let value = 1; value < next.length; value++) next[value]! += next[value - 1]!;
-  const sorted = new Uint32Array(order.length);
-  for (const segment of order) sorted[next[keys[segment]!]!++] = segment;
-  return sorted;
+function orderByInstruction(log: WorkgroupLog, subgroupOf: Uint16Array, subgroupSize: number): Uint32Array {
+  const lane = log.segmentInvocation.map((invocation) => invocation % subgroupSize);
+  return orderSegments(log, [lane, log.segmentPhase, log.segmentEpoch, subgroupOf]);
 }
 
 /**
  * Puts the accesses of a workgroup together to the instructions of its subgroups: the n-th time that the lanes of a
  * subgroup come by a site within an epoch and phase is one instruction. Invocations belong to subgroups in the order of
- * their local index. Calls `visit` once for each instruction; sites for which `wanted` is 0 are left out.
+ * their local index. Calls `visit` once for each instruction, for those of one site in the order of subgroup, epoch, phase
+ * and n; sites for which `wanted` is 0 are left out.
  */
 export function forEachInstruction(
   log: WorkgroupLog,
@@ -54,33 +31,116 @@ export function forEachInstruction(
   subgroupSize: number,
   visit: (instruction: Instruction) => void,
 ): void {
-  const { segments, segmentStart, segmentInvocation, segmentEpoch, segmentPhase } = log;
-  const order = orderSegments(log, subgroupSize);
-  const group = new InstructionGroup(log, wanted, subgroupSize);
-  const subgroupOf = (segment: number): number => Math.floor(segmentInvocation[segment]! / subgroupSize);
+  const { segments, segmentInvocation, segmentEpoch, segmentPhase } = log;
+  const subgroupOf = segmentInvocation.map((invocation) => invocation / subgroupSize);
+  const order = orderByInstruction(log, subgroupOf, subgroupSize);
+  const together = new LanesTogether(log, wanted, subgroupSize);
+  const apart = new LanesApart(log, wanted, subgroupSize);
   for (let first = 0; first < segments;) {
     const segment = order[first]!;
-    let last = first;
-    let accesses = 0;
+    let last = first + 1;
     for (; last < segments; last++) {
       const other = order[last]!;
       if (
         segmentPhase[other] !== segmentPhase[segment] ||
         segmentEpoch[other] !== segmentEpoch[segment] ||
-        subgroupOf(other) !== subgroupOf(segment)
+        subgroupOf[other] !== subgroupOf[segment]
       ) {
         break;
       }
-      accesses += (other + 1 < segments ? segmentStart[other + 1]! : log.count) - segmentStart[other]!;
     }
-    group.take(order.subarray(first, last), accesses);
-    group.visit(visit);
+    const group = order.subarray(first, last);
+    if (together.take(group)) together.visit(visit);
+    else {
+      apart.take(group);
+      apart.visit(visit);
+    }
     first = last;
   }
 }
 
-/** The accesses of one subgroup in one epoch and phase, sorted by site and occurrence with a counting sort. */
-class InstructionGroup {
+/** The accesses of one subgroup in one epoch and phase, all lanes of which came by the same sites in the same order. */
+class LanesTogether {
+  #segments: Uint32Array = new Uint32Array(0);
+  /** Segments of each lane: more than one where operations of the subgroup part them. */
+  #pieces = 0;
+  readonly #lanes: Uint8Array;
+  readonly #starts: Uint32Array;
+  readonly #addresses: Uint32Array;
+  #count = 0;
+
+  constructor(
+    readonly log: WorkgroupLog,
+    readonly wanted: Uint8Array,
+    readonly subgroupSize: number,
+  ) {
+    this.#lanes = new Uint8Array(subgroupSize);
+    this.#starts = new Uint32Array(subgroupSize);
+    this.#addresses = new Uint32Array(subgroupSize);
+  }
+
+  /** Takes the accesses of `segments`, which must be in the order of their lanes; false if the lanes part ways. */
+  take(segments: Uint32Array): boolean {
+    const { segmentInvocation } = this.log;
+    let pieces = 1;
+    while (pieces < segments.length && segmentInvocation[segments[pieces]!] === segmentInvocation[segments[0]!])
+      pieces++;
+    if (segments.length % pieces !== 0) return false;
+    this.#segments = segments;
+    this.#pieces = pieces;
+    this.#count = segments.length / pieces;
+    for (let piece = 0; piece < pieces; piece++) if (!this.#isAlike(piece)) return false;
+    for (let lane = 0; lane < this.#count; lane++) {
+      this.#lanes[lane] = segmentInvocation[segments[lane * pieces]!]! % this.subgroupSize;
+    }
+    return true;
+  }
+
+  /** Whether this piece of each lane is its own, and all came by the same sites. */
+  #isAlike(piece: number): boolean {
+    const { log } = this;
+    const { site: sites, segmentStart, segmentInvocation } = log;
+    const segments = this.#segments;
+    const start = segmentStart[segments[piece]!]!;
+    const length = segmentEnd(log, segments[piece]!) - start;
+    for (let lane = 1; lane < this.#count; lane++) {
+      const first = segments[lane * this.#pieces]!;
+      const segment = segments[lane * this.#pieces + piece]!;
+      if (segmentInvocation[segment] !== segmentInvocation[first]) return false;
+      const shift = segmentStart[segment]! - start;
+      if (segmentEnd(log, segment) !== start + shift + length) return false;
+      for (let access = start; access < start + length; access++) {
+        if (sites[access] !== sites[access + shift]) return false;
+      }
+    }
+    return true;
+  }
+
+  visit(visit: (instruction: Instruction) => void): void {
+    const { log, wanted } = this;
+    const { site: sites, address, segmentStart } = log;
+    const starts = this.#starts;
+    const addresses = this.#addresses;
+    const count = this.#count;
+    const instruction = { site: 0, from: 0, to: count, addresses, lanes: this.#lanes };
+    for (let piece = 0; piece < this.#pieces; piece++) {
+      for (let lane = 0; lane < count; lane++) {
+        starts[lane] = segmentStart[this.#segments[lane * this.#pieces + piece]!]!;
+      }
+      const length = segmentEnd(log, this.#segments[piece]!) - starts[0]!;
+      for (let access = 0; access < length; access++) {
+        const site = sites[starts[0]! + access]!;
+        if (wanted[site] === 0) continue;
+        for (let lane = 0; lane < count; lane++) addresses[lane] = address[starts[lane]! + access]!;
+        instruction.site = site;
+        visit(instruction);
+      }
+    }
+  }
+}
+
+/** The same for lanes that part ways: sorted by site and occurrence with a counting sort. */
+class LanesApart {
   /** By site: times round it so far in the current lane, and the lane (as a running number) that holds for. */
   readonly #occurrences: Uint32Array;
   readonly #lane: Uint32Array;
@@ -91,8 +151,11 @@ class InstructionGroup {
   #lanesSeen = 0;
   #groupsSeen = 0;
   #sites: number[] = [];
-  /** By access of the group: its occurrence, then sorted ones. */
+  /** By access of the group that counts: which one of the log it is, its lane and occurrence. */
+  #accesses = new Uint32Array(0);
+  #laneOf = new Uint8Array(0);
   #occurrence = new Uint32Array(0);
+  /** Then sorted ones. */
   #addresses = new Uint32Array(0);
   #lanes = new Uint8Array(0);
   #ends = new Uint32Array(1);
@@ -110,26 +173,33 @@ class InstructionGroup {
     this.#group = new Uint32Array(sites);
   }
 
-  /** Takes the accesses of `segments`, which must be in the order of their lanes and number at most `accesses`. */
-  take(segments: Uint32Array, accesses: number): void {
-    if (this.#occurrence.length < accesses) {
-      const size = Math.max(accesses, 2 * this.#occurrence.length);
-      this.#occurrence = new Uint32Array(size);
-      this.#addresses = new Uint32Array(size);
-      this.#lanes = new Uint8Array(size);
-    }
+  /** Takes the accesses of `segments`, which must be in the order of their lanes. */
+  take(segments: Uint32Array): void {
+    this.#makeRoom(segments);
     const taken = this.#number(segments);
     let buckets = 0;
     for (const site of this.#sites) {
       this.#bucket[site] = buckets;
       buckets += this.#most[site]!;
     }
-    this.#sort(segments, taken, buckets);
+    this.#sort(taken, buckets);
   }
 
-  /** Gives each access its occurrence, and each site the most of any lane. */
+  #makeRoom(segments: Uint32Array): void {
+    let accesses = 0;
+    for (const segment of segments) accesses += segmentEnd(this.log, segment) - this.log.segmentStart[segment]!;
+    if (this.#accesses.length >= accesses) return;
+    const size = Math.max(accesses, 2 * this.#accesses.length);
+    this.#accesses = new Uint32Array(size);
+    this.#laneOf = new Uint8Array(size);
+    this.#occurrence = new Uint32Array(size);
+    this.#addresses = new Uint32Array(size);
+    this.#lanes = new Uint8Array(size);
+  }
+
+  /** Gives each access its occurrence, and each site the most of any lane. Returns how many accesses count. */
   #number(segments: Uint32Array): number {
-    const { wanted } = this;
+    const { wanted, subgroupSize } = this;
     const { site: sites, segmentStart, segmentInvocation } = this.log;
     const occurrences = this.#occurrences;
     const lanes = this.#lane;
@@ -144,7 +214,7 @@ class InstructionGroup {
         this.#lanesSeen++;
       }
       const lane = this.#lanesSeen;
-      const to = segment + 1 < this.log.segments ? segmentStart[segment + 1]! : this.log.count;
+      const to = segmentEnd(this.log, segment);
       for (let access = segmentStart[segment]!; access < to; access++) {
         const site = sites[access]!;
         if (wanted[site] === 0) continue;
@@ -159,49 +229,40 @@ class InstructionGroup {
         }
         const occurrence = occurrences[site]!++;
         if (occurrence >= most[site]!) most[site] = occurrence + 1;
+        this.#accesses[taken] = access;
+        this.#laneOf[taken] = invocation % subgroupSize;
         this.#occurrence[taken++] = occurrence;
       }
     }
     return taken;
   }
 
-  #sort(segments: Uint32Array, taken: number, buckets: number): void {
-    const { wanted, subgroupSize } = this;
-    const { site: sites, address, segmentStart, segmentInvocation } = this.log;
+  #sort(taken: number, buckets: number): void {
+    const { site: sites, address } = this.log;
+    const accesses = this.#accesses;
     const occurrence = this.#occurrence;
     const bucket = this.#bucket;
     if (this.#ends.length < buckets + 1) this.#ends = new Uint32Array(2 * buckets + 1);
     const ends = this.#ends.fill(0, 0, buckets + 1);
-    const forEach = (place: (at: number, access: number, lane: number) => void): void => {
-      let at = 0;
-      for (const segment of segments) {
-        const lane = segmentInvocation[segment]! % subgroupSize;
-        const to = segment + 1 < this.log.segments ? segmentStart[segment + 1]! : this.log.count;
-        for (let access = segmentStart[segment]!; access < to; access++) {
-          if (wanted[sites[access]!] !== 0) place(at++, access, lane);
-        }
-      }
-    };
-    forEach((at, access) => ends[bucket[sites[access]!]! + occurrence[at]! + 1]!++);
+    for (let at = 0; at < taken; at++) ends[bucket[sites[accesses[at]!]!]! + occurrence[at]! + 1]!++;
     for (let index = 1; index <= buckets; index++) ends[index]! += ends[index - 1]!;
-    if (ends[buckets] !== taken) throw new Error('Bug in Tilescope: accesses were lost between two counts of them.');
     // ends[b] is where bucket b begins, and moves to where it ends.
-    forEach((at, access, lane) => {
+    for (let at = 0; at < taken; at++) {
+      const access = accesses[at]!;
       const to = ends[bucket[sites[access]!]! + occurrence[at]!]!++;
       this.#addresses[to] = address[access]!;
-      this.#lanes[to] = lane;
-    });
+      this.#lanes[to] = this.#laneOf[at]!;
+    }
   }
 
   visit(visit: (instruction: Instruction) => void): void {
-    const addresses = this.#addresses;
-    const lanes = this.#lanes;
-    let from = 0;
+    const instruction = { site: 0, from: 0, to: 0, addresses: this.#addresses, lanes: this.#lanes };
     for (const site of this.#sites) {
       for (let occurrence = 0; occurrence < this.#most[site]!; occurrence++) {
-        const to = this.#ends[this.#bucket[site]! + occurrence]!;
-        visit({ site, from, to, addresses, lanes });
-        from = to;
+        instruction.site = site;
+        instruction.from = instruction.to;
+        instruction.to = this.#ends[this.#bucket[site]! + occurrence]!;
+        visit(instruction);
       }
     }
   }

@@ -1,8 +1,8 @@
 import type { PassTrace, Simulation, Site, WorkgroupLog } from '../simulator/trace.js';
-import { BankModel, bankCycleBytes, emptyBankUse } from './banks.js';
-import { emptyFootprint, measureFootprint } from './coalescing.js';
+import { bankCycleBytes } from './banks.js';
 import { lineBytes, sectorBytes } from './ledger.js';
 import { forEachInstruction, type Instruction } from './traffic-instructions.js';
+import { InstructionMeter } from './traffic-patterns.js';
 
 /** A site that touches memory outside an invocation's own. */
 export type MemorySite = Site & {
@@ -27,6 +27,8 @@ export interface SiteTraffic {
   readonly cyclesWithoutConflicts: number;
   /** Bytes from an invocation's address to its neighbour's, where most instructions agree on it; else null. */
   readonly laneStride: number | null;
+  /** The largest power of two, up to 16 bytes, that every logged access consists of. */
+  readonly unitBytes: number;
 }
 
 /** Whether accesses by this site count as traffic: those to an invocation's own memory do not. */
@@ -60,9 +62,9 @@ export function scaledCount(trace: PassTrace, site: number): number {
  */
 export function siteTraffic(simulation: Simulation): readonly SiteTraffic[] {
   return simulation.passes.flatMap((pass, index) => {
-    const tally = new SiteTally(pass.sites);
+    const tally = new SiteTally(pass.sites, simulation.subgroupSize);
     const wanted = Uint8Array.from(pass.sites, (site) => (isMemorySite(site) ? 1 : 0));
-    for (const log of pass.logs) tally.add(log, wanted, simulation.subgroupSize);
+    for (const log of pass.logs) tally.add(log, wanted);
     return pass.sites.flatMap((site, at) =>
       isMemorySite(site) && pass.siteCounts[at]! > 0 ? tally.traffic(index, pass, site, at) : [],
     );
@@ -77,49 +79,49 @@ class SiteTally {
   readonly #lines: Float64Array;
   readonly #cycles: Float64Array;
   readonly #cyclesWithoutConflicts: Float64Array;
+  readonly #addressBits: Uint8Array;
   /** Majority vote over the strides between the first two lanes (Boyer and Moore). */
   readonly #stride: Float64Array;
   readonly #strideVotes: Float64Array;
-  readonly #footprint = emptyFootprint();
-  readonly #bankUse = emptyBankUse();
-  readonly #bankModel = new BankModel();
+  readonly #meter: InstructionMeter;
 
-  constructor(readonly sites: readonly Site[]) {
+  constructor(
+    sites: readonly Site[],
+    readonly subgroupSize: number,
+  ) {
     const { length } = sites;
+    this.#meter = new InstructionMeter(sites, subgroupSize);
     this.#accesses = new Float64Array(length);
     this.#bytes = new Float64Array(length);
     this.#sectors = new Float64Array(length);
     this.#lines = new Float64Array(length);
     this.#cycles = new Float64Array(length);
     this.#cyclesWithoutConflicts = new Float64Array(length);
+    this.#addressBits = new Uint8Array(length);
     this.#stride = new Float64Array(length);
     this.#strideVotes = new Float64Array(length);
   }
 
-  add(log: WorkgroupLog, wanted: Uint8Array, subgroupSize: number): void {
-    forEachInstruction(log, wanted, subgroupSize, (instruction) => {
+  add(log: WorkgroupLog, wanted: Uint8Array): void {
+    forEachInstruction(log, wanted, this.subgroupSize, (instruction) => {
       this.#take(instruction);
     });
   }
 
-  #take({ site: at, from, to, addresses, lanes }: Instruction): void {
-    const site = this.sites[at]!;
-    this.#accesses[at]! += to - from;
-    this.#voteForStride(at, addresses, lanes, from, to);
-    if (site.space === 'workgroup') {
-      const use = this.#bankUse;
-      this.#bankModel.measure(addresses, lanes, from, to, site.bytes, site.kind === 'atomic', use);
-      this.#cycles[at]! += use.cycles;
-      this.#cyclesWithoutConflicts[at]! += use.cyclesWithoutConflicts;
-    }
-    const footprint = this.#footprint;
-    measureFootprint(addresses, from, to, site.bytes, footprint);
-    this.#bytes[at]! += footprint.bytes;
-    this.#sectors[at]! += footprint.sectors;
-    this.#lines[at]! += footprint.lines;
+  #take(instruction: Instruction): void {
+    const { site, from, to } = instruction;
+    this.#voteForStride(instruction);
+    const cost = this.#meter.measure(instruction);
+    this.#accesses[site]! += to - from;
+    this.#bytes[site]! += cost.bytes;
+    this.#sectors[site]! += cost.sectors;
+    this.#lines[site]! += cost.lines;
+    this.#cycles[site]! += cost.cycles;
+    this.#cyclesWithoutConflicts[site]! += cost.cyclesWithoutConflicts;
+    this.#addressBits[site]! |= cost.addressBits;
   }
 
-  #voteForStride(at: number, addresses: Uint32Array, lanes: Uint8Array, from: number, to: number): void {
+  #voteForStride({ site: at, from, to, addresses, lanes }: Instruction): void {
     if (to - from < 2 || lanes[from + 1] !== lanes[from]! + 1) return;
     const stride = addresses[from + 1]! - addresses[from]!;
     if (this.#strideVotes[at] === 0) this.#stride[at] = stride;
@@ -131,7 +133,8 @@ class SiteTally {
     const requestedBytes = accesses * site.bytes;
     const logged = this.#accesses[at]!;
     const inWorkgroup = site.space === 'workgroup';
-    const known = { pass, site, accesses, requestedBytes };
+    const bits = 16 | site.bytes | this.#addressBits[at]!;
+    const known = { pass, site, accesses, requestedBytes, unitBytes: bits & -bits };
     if (logged === 0) {
       const cycles = inWorkgroup ? requestedBytes / bankCycleBytes : 0;
       return {

@@ -1,5 +1,6 @@
 import type { PassTrace, Simulation, WorkgroupLog } from '../simulator/trace.js';
-import { isMemorySite, workgroupsOf, type MemorySite } from './traffic-sites.js';
+import { segmentEnd } from './segment-order.js';
+import { isMemorySite, workgroupsOf, type MemorySite, type SiteTraffic } from './traffic-sites.js';
 
 /** Which bytes of a storage buffer one pass touches, from its logged workgroups and scaled up to all of them. */
 export interface PassTouch {
@@ -20,12 +21,11 @@ export interface BufferTouch {
   readonly reads: Uint32Array | null;
 }
 
-/** Reads of a workgroup variable, by whether the invocation that reads is the one that wrote. */
+/** Whether invocations read of a workgroup variable what others put there. Only of variables that are read at all. */
 export interface WorkgroupReuse {
   readonly pass: number;
   readonly variable: string;
-  readonly ownReads: number;
-  readonly foreignReads: number;
+  readonly isShared: boolean;
 }
 
 /** What the logs say about who touches which bytes. */
@@ -35,8 +35,8 @@ export interface Touches {
   readonly passes: readonly PassTouch[];
   readonly workgroup: readonly WorkgroupReuse[];
   /**
-   * By pass and site: the part of its accesses, 0 to 1, that begin where the same invocation's access before ended: a
-   * walk through neighbouring elements.
+   * By pass and site of a storage buffer: the part of its accesses, 0 to 1, that begin where the same invocation's access
+   * before ended: a walk through neighbouring elements. 0 for other sites.
    */
   readonly walks: readonly Float64Array[];
 }
@@ -55,11 +55,16 @@ interface BufferMarks {
 }
 
 /**
- * Goes through all logs in order. `counted` says of which buffers the reads are counted unit by unit. Where not all
- * workgroups of a pass were logged, the bytes touched are taken to grow with their number until the buffer is full.
+ * Goes through all logs in order, given what their sites move. `counted` says of which buffers the reads are counted unit
+ * by unit. Where not all workgroups of a pass were logged, the bytes touched are taken to grow with their number until the
+ * buffer is full.
  */
-export function findTouches(simulation: Simulation, counted: (buffer: number) => boolean): Touches {
-  const shifts = unitShifts(simulation);
+export function findTouches(
+  simulation: Simulation,
+  traffic: readonly SiteTraffic[],
+  counted: (buffer: number) => boolean,
+): Touches {
+  const shifts = unitShifts(simulation, traffic);
   const marks = simulation.buffers.map(({ bytes }, buffer): BufferMarks => {
     const units = Math.ceil(bytes.byteLength / 2 ** shifts[buffer]!);
     return {
@@ -117,16 +122,12 @@ function passTouch(pass: number, buffer: number, mark: BufferMarks, { buffers }:
 }
 
 /** Powers of two of the widest units, up to 16 bytes, that every logged access to a buffer consists of. */
-function unitShifts(simulation: Simulation): readonly number[] {
-  const bits = simulation.buffers.map(() => 16);
-  for (const { sites, logs } of simulation.passes) {
-    const union = Uint32Array.from(sites, ({ bytes }) => bytes);
-    for (const { site, address, count } of logs) {
-      for (let access = 0; access < count; access++) union[site[access]!]! |= address[access]!;
-    }
-    for (const [at, { buffer }] of sites.entries()) if (buffer !== null) bits[buffer]! |= union[at]!;
+function unitShifts({ buffers }: Simulation, traffic: readonly SiteTraffic[]): readonly number[] {
+  const units = buffers.map(() => 16);
+  for (const { site, unitBytes } of traffic) {
+    if (site.buffer !== null) units[site.buffer] = Math.min(units[site.buffer]!, unitBytes);
   }
-  return bits.map((union) => Math.log2(union & -union));
+  return units.map((unit) => Math.log2(unit));
 }
 
 const actions = { none: 0, read: 1, write: 2, workgroupRead: 3, workgroupWrite: 4 } as const;
@@ -152,8 +153,8 @@ class PassWalk {
   readonly #names: readonly string[];
   /** By workgroup variable and word: the invocation that wrote it last, from 1. */
   readonly #writers: Uint16Array[];
-  readonly #own: Float64Array;
-  readonly #foreign: Float64Array;
+  readonly #isRead: boolean[];
+  readonly #isShared: boolean[];
 
   constructor(
     pass: PassTrace,
@@ -172,41 +173,46 @@ class PassWalk {
     this.#accesses = new Float64Array(sites.length);
     this.#variables = Int32Array.from(sites, ({ variable }) => this.#names.indexOf(variable));
     this.#writers = this.#names.map(() => new Uint16Array(Math.ceil(workgroupBytes / 4)));
-    this.#own = new Float64Array(this.#names.length);
-    this.#foreign = new Float64Array(this.#names.length);
+    this.#isRead = this.#names.map(() => false);
+    this.#isShared = this.#names.map(() => false);
   }
 
   take(log: WorkgroupLog, logNumber: number): void {
     const { site: sites, address: addresses, segments, segmentStart, segmentInvocation } = log;
-    const siteCount = this.#actions.length;
     this.#ends.fill(0);
     for (const writers of this.#writers) writers.fill(0);
     for (let segment = 0; segment < segments; segment++) {
       const invocation = segmentInvocation[segment]!;
-      const to = segment + 1 < segments ? segmentStart[segment + 1]! : log.count;
+      const to = segmentEnd(log, segment);
       for (let access = segmentStart[segment]!; access < to; access++) {
         const site = sites[access]!;
         const action = this.#actions[site]!;
         if (action === actions.none) continue;
         const address = addresses[access]!;
-        const end = address + this.#bytes[site]!;
-        const last = invocation * siteCount + site;
-        this.#accesses[site]!++;
-        // 0 is where no access can have ended.
-        if (address !== 0 && this.#ends[last] === address) this.#follows[site]!++;
-        this.#ends[last] = end;
-        if (action === actions.read) this.#read(site, address, end, logNumber);
-        else if (action === actions.write) this.#write(site, address, end, logNumber);
-        else this.#share(site, address, end, invocation + 1, action === actions.workgroupRead);
+        if (action === actions.workgroupRead) this.#readShared(site, address, invocation + 1);
+        else if (action === actions.workgroupWrite) this.#writeShared(site, address, invocation + 1);
+        else {
+          this.#walk(site, address, invocation);
+          if (action === actions.read) this.#read(site, address, logNumber);
+          else this.#write(site, address, logNumber);
+        }
       }
     }
   }
 
-  #read(site: number, address: number, end: number, logNumber: number): void {
+  #walk(site: number, address: number, invocation: number): void {
+    const last = invocation * this.#actions.length + site;
+    this.#accesses[site]!++;
+    // 0 is where no access can have ended.
+    if (address !== 0 && this.#ends[last] === address) this.#follows[site]!++;
+    this.#ends[last] = address + this.#bytes[site]!;
+  }
+
+  #read(site: number, address: number, logNumber: number): void {
     const mark = this.#marks[site];
     if (mark === undefined) return;
     const { unitShift, read, reads } = mark;
-    const lastUnit = (end - 1) >>> unitShift;
+    const lastUnit = (address + this.#bytes[site]! - 1) >>> unitShift;
     for (let unit = address >>> unitShift; unit <= lastUnit; unit++) {
       if (reads) reads[unit]!++;
       const before = read[unit]!;
@@ -218,35 +224,39 @@ class PassWalk {
     }
   }
 
-  #write(site: number, address: number, end: number, logNumber: number): void {
+  #write(site: number, address: number, logNumber: number): void {
     const mark = this.#marks[site];
     if (mark === undefined) return;
     const { unitShift, written } = mark;
-    const lastUnit = (end - 1) >>> unitShift;
+    const lastUnit = (address + this.#bytes[site]! - 1) >>> unitShift;
     for (let unit = address >>> unitShift; unit <= lastUnit; unit++) {
       if (written[unit] === 0) mark.writtenUnits++;
       written[unit] = logNumber;
     }
   }
 
-  #share(site: number, address: number, end: number, writer: number, reads: boolean): void {
-    const variable = this.#variables[site]!;
-    const writers = this.#writers[variable]!;
-    if (!reads) {
-      writers.fill(writer, address >>> 2, (end + 3) >>> 2);
-      return;
-    }
-    if (writers[address >>> 2] === writer) this.#own[variable]!++;
-    else this.#foreign[variable]!++;
+  #writeShared(site: number, address: number, writer: number): void {
+    const writers = this.#writers[this.#variables[site]!]!;
+    const lastWord = (address + this.#bytes[site]! - 1) >>> 2;
+    for (let word = address >>> 2; word <= lastWord; word++) writers[word] = writer;
   }
 
-  /** Own and foreign reads of each workgroup variable that is read at all. */
+  #readShared(site: number, address: number, reader: number): void {
+    const variable = this.#variables[site]!;
+    this.#isRead[variable] = true;
+    if (this.#writers[variable]![address >>> 2] === reader) return;
+    this.#isShared[variable] = true;
+    // Nothing more is asked of the variable, whose accesses are often most of all.
+    for (const [other, known] of this.#variables.entries()) {
+      if (known === variable) this.#actions[other] = actions.none;
+    }
+  }
+
+  /** Of each workgroup variable that is read at all, whether it is shared. */
   reuse(pass: number): readonly WorkgroupReuse[] {
-    return this.#names.flatMap((variable, index) => {
-      const ownReads = this.#own[index]!;
-      const foreignReads = this.#foreign[index]!;
-      return ownReads + foreignReads > 0 ? { pass, variable, ownReads, foreignReads } : [];
-    });
+    return this.#names.flatMap((variable, index) =>
+      this.#isRead[index] ? { pass, variable, isShared: this.#isShared[index]! } : [],
+    );
   }
 
   walks(): Float64Array {

@@ -1,8 +1,8 @@
 import { describe, expect, it, test } from 'vitest';
-import type { Site } from '../../../src/core/simulator/trace.js';
+import type { Simulation, Site } from '../../../src/core/simulator/trace.js';
 import { forEachInstruction } from '../../../src/core/analysis/traffic-instructions.js';
 import { siteTraffic, type SiteTraffic } from '../../../src/core/analysis/traffic-sites.js';
-import { findTouches } from '../../../src/core/analysis/traffic-touch.js';
+import { findTouches, type Touches } from '../../../src/core/analysis/traffic-touch.js';
 import { oneInstruction, simulationOf, siteOf, workgroupLog, type LoggedSegment } from './logs.js';
 
 /** The traffic of site 0 when each lane accesses the address that `addressOf` gives. */
@@ -41,6 +41,26 @@ describe('sectors and lines of one instruction', () => {
     expect(measure(siteOf(4), 64, () => 0).transferredBytes).toBe(2 * 32);
     expect(measure(siteOf(4), 64, () => 0, 4).transferredBytes).toBe(16 * 32);
     expect(measure(siteOf(4), 64, () => 0, 128).transferredBytes).toBe(32);
+  });
+
+  it('measures a pattern again where it begins at another place of a line, and where other lanes have it', () => {
+    const neighbours = (invocation: number, start: number): LoggedSegment => ({
+      invocation,
+      accesses: [[0, start + 4 * invocation]],
+    });
+    const lanes = Array.from({ length: 32 }, (_, lane) => lane);
+    const sectorsOf = (...instructions: readonly LoggedSegment[][]): number => {
+      const log = workgroupLog(instructions.flat());
+      return siteTraffic(simulationOf([siteOf(4)], [log]))[0]!.transferredBytes / 32;
+    };
+    const round = (start: number): LoggedSegment[] => lanes.map((lane) => neighbours(lane, start));
+    expect(sectorsOf(round(0), round(1280), round(20), round(148))).toBe(4 + 4 + 5 + 5);
+    const upTo = (end: number, start: number): LoggedSegment[] => round(start).slice(0, end);
+    const apart = lanes
+      .slice(0, 16)
+      .map((lane): LoggedSegment => ({ invocation: 2 * lane, epoch: 1, accesses: [[0, 4 * lane]] }));
+    expect(sectorsOf(round(0), upTo(16, 1280))).toBe(4 + 2);
+    expect(sectorsOf(upTo(16, 0), apart)).toBe(2 + 2);
   });
 
   it('says how far neighbouring lanes are apart', () => {
@@ -222,7 +242,7 @@ describe('scaling up', () => {
 });
 
 describe('touched bytes', () => {
-  const all = (): boolean => true;
+  const touchesOf = (simulation: Simulation): Touches => findTouches(simulation, siteTraffic(simulation), () => true);
   const readsOf = (invocation: number, ...addresses: number[]): LoggedSegment => ({
     invocation,
     accesses: addresses.map((address) => [0, address] as const),
@@ -233,7 +253,7 @@ describe('touched bytes', () => {
       workgroupLog([readsOf(0, 0, 16, 0), readsOf(1, 16, 32)]),
       workgroupLog([readsOf(0, 32, 48), readsOf(1, 32)]),
     ];
-    const touches = findTouches(simulationOf([siteOf(16)], logs), all);
+    const touches = touchesOf(simulationOf([siteOf(16)], logs));
     // 0, 16, 32 and 32, 48: four elements in all.
     expect(touches.buffers[0]).toMatchObject({ readBytes: 4 * 16, writtenBytes: 0, unitBytes: 16 });
     expect(touches.passes).toEqual([{ pass: 0, buffer: 0, readPerWorkgroupBytes: 5 * 16, readBytes: 4 * 16 }]);
@@ -241,14 +261,14 @@ describe('touched bytes', () => {
   });
 
   it('are divided as finely as the accesses', () => {
-    const touches = findTouches(simulationOf([siteOf(16)], [workgroupLog([readsOf(0, 0, 8)])]), all);
+    const touches = touchesOf(simulationOf([siteOf(16)], [workgroupLog([readsOf(0, 0, 8)])]));
     expect(touches.buffers[0]).toMatchObject({ unitBytes: 8, readBytes: 24 });
   });
 
   it('grow with the workgroups that were not logged, up to the whole buffer', () => {
     const logs = [workgroupLog([readsOf(0, 0, 16)])];
     const read = (workgroups: number): number | undefined =>
-      findTouches(simulationOf([siteOf(16)], logs, { workgroups: [workgroups, 1, 1] }), all).buffers[0]?.readBytes;
+      touchesOf(simulationOf([siteOf(16)], logs, { workgroups: [workgroups, 1, 1] })).buffers[0]?.readBytes;
     expect(read(10)).toBe(320);
     expect(read(1_000_000)).toBe(1 << 16);
   });
@@ -256,20 +276,22 @@ describe('touched bytes', () => {
   it('tell a walk through neighbours from jumps', () => {
     const walk = readsOf(0, 16, 20, 24, 28, 32);
     const jumps = readsOf(1, 0, 64, 128, 192, 256);
-    expect(findTouches(simulationOf([siteOf(4)], [workgroupLog([walk, jumps])]), all).walks[0]?.[0]).toBe(0.4);
+    expect(touchesOf(simulationOf([siteOf(4)], [workgroupLog([walk, jumps])])).walks[0]?.[0]).toBe(0.4);
   });
 
-  it('of workgroup memory tell who wrote what is read', () => {
+  it('of workgroup memory tell whether anybody reads what another one wrote', () => {
     const shared = { space: 'workgroup', variable: 'tile' } as const;
-    const sites = [siteOf(4, { ...shared, kind: 'write' }), siteOf(4, shared)];
+    const own = { space: 'workgroup', variable: 'own' } as const;
+    const sites = [siteOf(4, { ...shared, kind: 'write' }), siteOf(4, shared), siteOf(4, { ...own, kind: 'write' }), siteOf(4, own)]; // prettier-ignore
     const log = workgroupLog([
-      { invocation: 0, accesses: [[0, 0]] }, // prettier-ignore
-      { invocation: 1, accesses: [[0, 4]] },
-      { invocation: 0, epoch: 1, accesses: [[1, 0], [1, 4]] }, // prettier-ignore
-      { invocation: 1, epoch: 1, accesses: [[1, 4]] },
+      { invocation: 0, accesses: [[0, 0], [2, 0]] }, // prettier-ignore
+      { invocation: 1, accesses: [[0, 4], [2, 4]] }, // prettier-ignore
+      { invocation: 0, epoch: 1, accesses: [[1, 0], [1, 4], [1, 0], [3, 0]] }, // prettier-ignore
+      { invocation: 1, epoch: 1, accesses: [[1, 4], [3, 4]] }, // prettier-ignore
     ]);
-    expect(findTouches(simulationOf(sites, [log]), all).workgroup).toEqual([
-      { pass: 0, variable: 'tile', ownReads: 2, foreignReads: 1 },
+    expect(touchesOf(simulationOf(sites, [log])).workgroup).toEqual([
+      { pass: 0, variable: 'tile', isShared: true },
+      { pass: 0, variable: 'own', isShared: false },
     ]);
   });
 });
