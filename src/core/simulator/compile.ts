@@ -63,7 +63,7 @@ export class SimulationCompiler {
   }
 
   private lower({ code, toSource, constants }: Plan, entry: string): LoweredProgram {
-    const key = JSON.stringify([entry, constants, code]);
+    const key = [entry, JSON.stringify(constants), code].join('\n');
     const lowered = this.programs.get(key) ?? lowerProgram(code, toSource, entry, constants);
     this.programs.set(key, lowered);
     return lowered;

@@ -2,7 +2,6 @@ import {
   type DeclIdent,
   type ExpressionElem,
   type FnElem,
-  parseSrcModule,
   type RefIdent,
   type StructElem,
   type TypeRefElem,
@@ -19,12 +18,8 @@ import type { Operand } from './lower-operands.js';
 import { lowerBody } from './lower-statements.js';
 import { resolveType, structType } from './lower-types.js';
 import type { FunctionDefinition, Program, Statement, Value, ValueType, Variable } from './program.js';
-import { findReferences } from './references.js';
-import { blankComments } from './scan.js';
 import { syntaxRemedy } from './syntax-help.js';
-import { repairTemplateDiscovery } from './template-lists.js';
-
-repairTemplateDiscovery();
+import { type Syntax, syntaxOf, type SyntaxTree } from './syntax.js';
 
 /** Expressions and calls nested deeper than this are not followed: generated code has to keep below it, too. */
 const deepest = 400;
@@ -46,7 +41,8 @@ export function lowerProgram(
   entry: string,
   constants: Readonly<Record<string, number>>,
 ): LoweredProgram {
-  const { text, unclosed } = blankComments(code);
+  const syntax = syntaxOf(code);
+  const { text, unclosed } = syntax;
   const spanOf = (range: CodeRange): Span => sourceSpan(range, text.length, toSource);
   const failed = (range: CodeRange, message: string, remedy: string | null): LoweredProgram => {
     const diagnostic = {
@@ -61,29 +57,22 @@ export function lowerProgram(
   if (unclosed !== null) {
     return failed({ start: unclosed, end: unclosed + 2 }, 'This block comment has no end.', 'Close it with */.');
   }
-  const ast = parsed(text);
-  if (ast === null) {
+  const tree = treeOf(syntax);
+  if (tree === null) {
     return failed({ start: 0, end: 1 }, 'The simulator cannot read this text.', 'Split its longest expressions.');
   }
-  const [problem] = ast.diagnostics;
+  const [problem] = tree.ast.diagnostics;
   if (problem !== undefined) {
     const [message, remedy] = syntaxRemedy(problem.message, text.slice(problem.start, problem.end));
     return failed(problem, message, remedy);
   }
-  return new ProgramLowering(ast, spanOf, constants).lower(entry);
+  return new ProgramLowering(tree, spanOf, constants).lower(entry);
 }
 
-/** The text that was parsed last: the entry points of a kernel are lowered one after the other. */
-let latest: { readonly text: string; readonly ast: WeslAST } | null = null;
-
 /** The tree of a text; null for one that is nested beyond all reason, at which the parser throws. */
-function parsed(text: string): WeslAST | null {
-  if (latest?.text === text) return latest.ast;
+function treeOf(syntax: Syntax): SyntaxTree | null {
   try {
-    const source = { modulePath: 'package::kernel', debugFilePath: 'kernel.wgsl', src: text };
-    const ast = parseSrcModule(source, { keepComments: false });
-    latest = { text, ast };
-    return ast;
+    return syntax.tree;
   } catch {
     return null;
   }
@@ -106,6 +95,7 @@ function sourceSpan({ start, end }: CodeRange, length: number, toSource: (offset
 /** Lowers one parsed module, declaration by declaration as the entry point needs them. */
 class ProgramLowering implements Lowering {
   private readonly diagnostics: Diagnostic[] = [];
+  private readonly ast: WeslAST;
   private readonly targets: ReadonlyMap<RefIdent, DeclIdent>;
   private readonly entities = new Map<DeclIdent, Entity | 'open'>();
   private readonly functions = new Map<FnElem, FunctionDefinition | 'open' | 'broken'>();
@@ -116,11 +106,12 @@ class ProgramLowering implements Lowering {
   private depth = 0;
 
   constructor(
-    private readonly ast: WeslAST,
+    { ast, references }: SyntaxTree,
     readonly span: (range: CodeRange) => Span,
     private readonly constants: Readonly<Record<string, number>>,
   ) {
-    this.targets = findReferences(ast).targets;
+    this.ast = ast;
+    this.targets = references.targets;
   }
 
   lower(entry: string): LoweredProgram {

@@ -1,19 +1,16 @@
-import { type AbstractElem, type FnElem, type GlobalVarElem, parseSrcModule, type WeslAST } from 'wesl/core';
+import type { AbstractElem, FnElem, GlobalVarElem, WeslAST } from 'wesl/core';
 import type { Diagnostic, Severity, Span } from '../diagnostic.js';
 import type { Binding, EntryPoint, Override, WgslModule, WorkgroupVariable } from './module.js';
 import { uniformLayoutProblem } from './layout.js';
 import { isPredeclared, nearestName } from './names.js';
 import { preprocess, type Preprocessed } from './preprocess.js';
-import { findReferences, reachable, type References } from './references.js';
+import { reachable, type References } from './references.js';
 import { attributeArguments, Resolver } from './resolve.js';
-import { blankComments } from './scan.js';
 import { Synthesis } from './synthesis.js';
+import { type Syntax, syntaxOf, type SyntaxTree } from './syntax.js';
 import { syntaxRemedy } from './syntax-help.js';
-import { repairTemplateDiscovery } from './template-lists.js';
 import type { WgslType } from './types.js';
 import { unknownWords } from './vocabulary.js';
-
-repairTemplateDiscovery();
 
 /** Longest text that is parsed, in UTF-16 units, before and after the preprocessor. */
 const longestText = 2_000_000;
@@ -46,35 +43,32 @@ function emptyModule(source: string, code: string, toSource: (offset: number) =>
 /** Reads one preprocessed text into a module. */
 class ModuleReader {
   private readonly diagnostics: Diagnostic[];
-  /** The code without comments; offsets are those of the code. */
-  private readonly text: string;
-  private readonly unclosedComment: number | null;
+  private readonly syntax: Syntax;
 
   constructor(
     private readonly source: string,
     private readonly preprocessed: Preprocessed,
   ) {
     this.diagnostics = [...preprocessed.diagnostics];
-    const blanked = blankComments(preprocessed.code);
-    this.text = blanked.text;
-    this.unclosedComment = blanked.unclosed;
+    this.syntax = syntaxOf(preprocessed.code);
+  }
+
+  /** The code without comments. */
+  private get text(): string {
+    return this.syntax.text;
   }
 
   read(): WgslModule {
     const { source } = this;
     const { code, toSource } = this.preprocessed;
     const empty = emptyModule(source, code, toSource);
-    if (this.unclosedComment !== null) {
-      const at = this.unclosedComment;
+    const { unclosed: at } = this.syntax;
+    if (at !== null) {
       this.report('error', 'unclosed-comment', at, at + 2, 'This block comment has no end.', 'Close it with */.');
       return { ...empty, diagnostics: this.diagnostics };
     }
     try {
-      const ast = parseSrcModule(
-        { modulePath: 'package::kernel', debugFilePath: 'kernel.wgsl', src: this.text },
-        { keepComments: false },
-      );
-      return { ...empty, ...this.declarations(ast), diagnostics: this.diagnostics };
+      return { ...empty, ...this.declarations(this.syntax.tree), diagnostics: this.diagnostics };
     } catch (error) {
       this.reportFailure(error);
       return { ...empty, diagnostics: this.diagnostics };
@@ -110,11 +104,11 @@ class ModuleReader {
     this.diagnostics.push({ code: `wgsl-${code}`, severity, span: this.span(start, end), message, remedy });
   }
 
-  private declarations(
-    ast: WeslAST,
-  ): Pick<WgslModule, 'enables' | 'overrides' | 'bindings' | 'workgroupVariables' | 'entryPoints'> {
+  private declarations({
+    ast,
+    references,
+  }: SyntaxTree): Pick<WgslModule, 'enables' | 'overrides' | 'bindings' | 'workgroupVariables' | 'entryPoints'> {
     const hasSyntaxErrors = this.reportSyntax(ast);
-    const references = findReferences(ast);
     const synthesis = new Synthesis(references.targets);
     const resolver = new Resolver(ast, this.text, synthesis, (...finding) => this.report(...finding));
     // After a syntax error parts of the text are missing, and names would be called undeclared that are not.
