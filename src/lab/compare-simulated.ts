@@ -50,7 +50,7 @@ function casesOf(ready: ReadyKernel, { override }: CompareTask): readonly Kernel
 /** The simulations of a comparison: one for each case that can be planned. Throws `invalid-kernel` where none can. */
 export function comparisonCases(ready: ReadyKernel, task: CompareTask): readonly TaskCase[] {
   const cases = casesOf(ready, task);
-  const recording = { accesses: false, faults: false, provenance: false, values: false, countsOnly: false };
+  const recording = { accesses: false, faults: false, provenance: false, values: false, contents: true };
   const planned = cases.flatMap((theCase): TaskCase[] => {
     const result = planKernel(ready.kernel, theCase.shape, theCase.options);
     return result.ok ? [{ ready, theCase, plan: result.plan, recording }] : [];

@@ -10,7 +10,7 @@ import { everyResult } from './workgroup-choice.js';
 
 type ConsistencyTask = Extract<SimulatorTask, { readonly kind: 'consistencySimulated' }>;
 
-const recording = { accesses: false, faults: false, provenance: false, values: false, countsOnly: false } as const;
+const recording = { accesses: false, faults: false, provenance: false, values: false, contents: true } as const;
 
 /** The simulations of a check of consistency: each kernel at each case that its runs have. */
 export function consistencyCases({ kernels, override }: ConsistencyTask): readonly TaskCase[] {

@@ -21,7 +21,7 @@ const accessBudget = 40_000_000;
 /** Cases of the kernel's grid that are looked at beside its own shape. */
 const mostCases = 8;
 
-const recording = { accesses: true, faults: true, provenance: false, values: false, countsOnly: false } as const;
+const recording = { accesses: true, faults: true, provenance: false, values: false, contents: true } as const;
 const usualSubgroup = 32;
 const otherSubgroups = [4, 8, 16, 64, 128] as const;
 /** A case that costs no more accesses than this is run with subgroups of other sizes, too. */

@@ -1,6 +1,7 @@
 import { analysisContext, type AnalysisContext } from '../core/analysis/context.js';
 import type { ProvenanceRecorder } from '../core/analysis/provenance.js';
 import type { Inputs } from '../core/attention/mechanism.js';
+import { elementCount } from '../core/attention/sizes.js';
 import type { KernelCase, Plan, PlannedBuffer } from '../core/kernel/model.js';
 import { packTensor, poisonTensor } from '../core/kernel/tensor.js';
 import type { CompiledSimulation } from '../core/simulator/compile.js';
@@ -48,7 +49,8 @@ export function* simulateCase(
   inputs: Inputs = inputsOf(given),
 ): Generator<Progress, Simulation> {
   const { plan, compiled, instantiate } = given;
-  const buffers = plan.buffers.map((buffer) => initialBytes(buffer, inputs));
+  const needed = new Set(compiled.contents);
+  const buffers = plan.buffers.map((buffer) => initialBytes(buffer, needed.has(buffer.variable) ? inputs : null));
   const running = simulate(compiled, { ...settings, buffers }, instantiate);
   for (;;) {
     const step = running.next();
@@ -57,21 +59,37 @@ export function* simulateCase(
   }
 }
 
-/** The inputs a case is simulated on, every value as the kernel's storage holds it. */
-export function inputsOf({ ready, plan, theCase: { shape, options } }: CompiledCase): Inputs {
-  return storedInputs(plan, ready.computation.generate(shape, options, simulationSeed));
+/**
+ * The inputs a case is simulated on, every value as the kernel's storage holds it; none where nothing depends on them.
+ * Pages always count: which token lies in which slot is asked of them beside the kernel.
+ */
+export function inputsOf(given: CompiledCase): Inputs {
+  const {
+    ready: { computation },
+    plan,
+    theCase: { shape, options },
+  } = given;
+  if (computation.paged === undefined && !plan.buffers.some(isNeededIn(given))) return {};
+  return storedInputs(plan, computation.generate(shape, options, simulationSeed));
 }
 
-/** Inputs for a case that is smaller than another one in every tensor: the beginnings of the other's. */
-export function inputsWithin({ plan }: CompiledCase, larger: Inputs): Inputs {
+/** Inputs for a case that is smaller than another one in every tensor: the beginnings of the other's, where it has them. */
+export function inputsWithin(smaller: CompiledCase, larger: Inputs): Inputs {
   const inputs: Record<string, Float32Array> = {};
-  for (const { content } of plan.buffers) {
-    if (content.kind !== 'tensor' || content.role !== 'input') continue;
-    const size = content.view.dims.reduce((product, count) => product * count, 1);
-    const values = larger[content.tensor];
-    if (values) inputs[content.tensor] = values.subarray(0, size);
+  for (const buffer of smaller.plan.buffers.filter(isNeededIn(smaller))) {
+    if (buffer.content.kind !== 'tensor') continue;
+    const { tensor, view } = buffer.content;
+    const values = larger[tensor];
+    if (!values) return inputsOf(smaller);
+    inputs[tensor] = values.subarray(0, elementCount(view.dims));
   }
   return inputs;
+}
+
+/** Whether a buffer is an input that something in the kernel depends on. */
+function isNeededIn({ compiled }: CompiledCase): (buffer: PlannedBuffer) => boolean {
+  const needed = new Set(compiled.contents);
+  return ({ variable, content }) => content.kind === 'tensor' && content.role === 'input' && needed.has(variable);
 }
 
 /** The context of the analyses of one simulated case. */
@@ -98,9 +116,13 @@ export function rejectEndless({ passes }: Simulation): void {
   }
 }
 
-/** What a buffer holds before the first pass, as on a device: outputs are never written, scratch is NaN. */
-function initialBytes({ variable, content, byteLength }: PlannedBuffer, inputs: Inputs): ArrayBuffer {
+/**
+ * What a buffer holds before the first pass, as on a device: outputs are never written, scratch is NaN. Without inputs,
+ * which is where nothing depends on what it holds, zeros.
+ */
+function initialBytes({ variable, content, byteLength }: PlannedBuffer, inputs: Inputs | null): ArrayBuffer {
   const size = Math.max(wordBytes, Math.ceil(byteLength / wordBytes) * wordBytes);
+  if (inputs === null && content.kind !== 'uniform') return new ArrayBuffer(size);
   switch (content.kind) {
     case 'uniform': {
       const bytes = new ArrayBuffer(size);
@@ -114,7 +136,7 @@ function initialBytes({ variable, content, byteLength }: PlannedBuffer, inputs: 
     }
     case 'tensor': {
       if (content.role === 'output') return poisonTensor(content.view, size);
-      const values = inputs[content.tensor];
+      const values = inputs?.[content.tensor];
       if (!values) throw new Error(`There are no values for the input "${variable}".`);
       return packTensor(content.view, values, size);
     }

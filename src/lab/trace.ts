@@ -34,7 +34,7 @@ const uncoveredBudget: WorkgroupBudget = { ...traceBudget, followed: 0 };
 /** The same for each other sequence length, where accesses are only counted. */
 const scalingBudget: WorkgroupBudget = { followed: 0, counted: 5_000_000 };
 
-const recorded = { accesses: false, faults: false, provenance: false, values: false, countsOnly: false } as const;
+const recorded = { accesses: false, faults: false, provenance: false, values: false, contents: false } as const;
 
 /** Shares of the sequence length at which the traffic is counted beside the one that was asked for. */
 const scalingShares = [8, 4] as const;
@@ -68,7 +68,7 @@ function shorterCase(ready: ReadyKernel, { shape, options }: KernelCase, share: 
     ready,
     theCase: { name: `seqlen ${size}`, shape: result.plan.shape, options },
     plan: result.plan,
-    recording: { ...recorded, countsOnly: true },
+    recording: recorded,
   };
 }
 

@@ -16,7 +16,7 @@ const earlierBudget: WorkgroupBudget = { followed: 400_000_000, counted: 0 };
 /** The one simulation that shows an invocation's values. */
 export function valuesCases(ready: ReadyKernel, { override }: ValuesTask): readonly TaskCase[] {
   const theCase = chosenCase(ready, override);
-  const recording = { accesses: false, faults: false, provenance: false, values: true, countsOnly: false };
+  const recording = { accesses: false, faults: false, provenance: false, values: true, contents: true };
   return [{ ready, theCase, plan: planCase(ready, theCase), recording }];
 }
 

@@ -19,12 +19,12 @@ export class PairCounts {
     this.rows = new Array<Uint16Array>(queryRows).fill(noCounts);
   }
 
-  /** Counts one multiply-add. */
-  add(queryRow: number, key: number): void {
+  /** Counts multiply-adds. */
+  add(queryRow: number, key: number, times: number): void {
     let counts = this.rows[queryRow]!;
     if (counts.length === 0) counts = this.open(queryRow);
     const count = counts[key]!;
-    if (count < fullCount) counts[key] = count + 1;
+    counts[key] = Math.min(fullCount, count + times);
   }
 
   /** The counters of a query row by key; empty where there was nothing to count. */
@@ -54,20 +54,20 @@ export class ThroughCounts {
   private counts = new Float64Array(1 << 12);
   private used = 0;
 
-  /** Counts one multiply-add of a query row with a set (from 1). */
-  add(queryRow: number, set: number): void {
+  /** Counts multiply-adds of a query row with a set (from 1). */
+  add(queryRow: number, set: number, times: number): void {
     const mask = this.sets.length - 1;
     let slot = slotOf(queryRow, set, mask);
     while (this.sets[slot] !== 0) {
       if (this.sets[slot] === set && this.queryRows[slot] === queryRow) {
-        this.counts[slot]!++;
+        this.counts[slot]! += times;
         return;
       }
       slot = (slot + 1) & mask;
     }
     this.queryRows[slot] = queryRow;
     this.sets[slot] = set;
-    this.counts[slot] = 1;
+    this.counts[slot] = times;
     this.used++;
     if (2 * this.used > mask) this.grow();
   }

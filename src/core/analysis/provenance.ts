@@ -4,7 +4,7 @@ import type { Provenance } from '../simulator/trace.js';
 import { heldContents } from './held-contents.js';
 import { KeySets } from './key-sets.js';
 import { PairCounts, ThroughCounts } from './pair-counts.js';
-import { WorkgroupRecord, type PairTile } from './step-record.js';
+import { extend, noTile, WorkgroupRecord, type PairTile } from './step-record.js';
 import { partsOf } from './pair-sizes.js';
 import { tagSpace, type TagSpace } from './tag-space.js';
 
@@ -59,28 +59,6 @@ function isPacked(plan: Plan): boolean {
   return halfTensors || plan.features.includes('shader-f16') || plan.code.includes('pack2x16float');
 }
 
-/** Stands where a step has no tile yet: no row is in it. */
-const noTile: PairTile = {
-  by: 'score',
-  plane: 0,
-  rowLow: 1,
-  rowHigh: 0,
-  row0: 0,
-  row1: 0,
-  key0: 0,
-  key1: 0,
-  products: 0,
-};
-
-/** Counts a multiply-add and widens the tile to hold it. */
-function extend(tile: PairTile, row0: number, row1: number, key0: number, key1: number): void {
-  if (row0 < tile.row0) tile.row0 = row0;
-  if (row1 > tile.row1) tile.row1 = row1;
-  if (key0 < tile.key0) tile.key0 = key0;
-  if (key1 > tile.key1) tile.key1 = key1;
-  tile.products++;
-}
-
 /**
  * The algebra of tags. Products: q · k is a score, a score times a value of its key its use, k · v (same row) the state
  * of one key, q times a state a visit of all its keys. Sums of states and of keys are their union.
@@ -91,6 +69,7 @@ function extend(tile: PairTile, row0: number, row1: number, key0: number, key1: 
  */
 class Recorder implements ProvenanceRecorder {
   readonly base: Int32Array;
+  readonly madeFrom: number;
   readonly sets: KeySets;
   readonly formed: PairCounts;
   readonly used: PairCounts;
@@ -138,6 +117,7 @@ class Recorder implements ProvenanceRecorder {
     this.kEnd = space.kEnd;
     this.vEnd = space.vEnd;
     this.mixed = space.mixed;
+    this.madeFrom = space.mixed;
     this.setBase = space.setBase;
     this.pairBase = space.pairBase;
     this.keyBits = space.keyBits;
@@ -154,22 +134,33 @@ class Recorder implements ProvenanceRecorder {
     return this.sets.overflowed || this.formed.overflowed || this.used.overflowed;
   }
 
+  /** A word of two f16 stands for two keys, whose products are asked for in turn. */
+  get repeats(): boolean {
+    return !this.packed;
+  }
+
+  readonly alike = (first: number, last: number): boolean => {
+    if (last >= this.mixed || this.rowOf[first] !== this.rowOf[last]) return false;
+    const { columnOf } = this.space;
+    return last - first === columnOf[last]! - columnOf[first]!;
+  };
+
   readonly stagedBytes = (pass: number, tensor: string): number =>
     this.staged[pass]?.[this.space.tensors.indexOf(tensor)] ?? 0;
 
-  readonly multiply = (left: number, right: number): number => {
+  readonly multiply = (left: number, right: number, times = 1): number => {
     const a = left < right ? left : right;
     const b = left < right ? right : left;
-    if (a < this.qEnd) return this.multiplyQuery(a, b);
+    if (a < this.qEnd) return this.multiplyQuery(a, b, times);
     if (a < this.kEnd) {
       if (b < this.kEnd) return this.rowOf[a] === this.rowOf[b] ? a : this.mixed;
-      if (b < this.vEnd) return this.addToState(a, b);
+      if (b < this.vEnd) return this.addToState(a, b, times);
       if (b < this.pairBase) return this.mixed;
-      return this.keysAreValues ? this.use(a, b) : b;
+      return this.keysAreValues ? this.use(a, b, times) : b;
     }
     if (a < this.vEnd) {
       if (b < this.vEnd) return this.rowOf[a] === this.rowOf[b] ? a : this.mixed;
-      return b >= this.pairBase ? this.use(a, b) : this.mixed;
+      return b >= this.pairBase ? this.use(a, b, times) : this.mixed;
     }
     return this.corrected && a === this.mixed ? this.carry(b) : a;
   };
@@ -181,30 +172,30 @@ class Recorder implements ProvenanceRecorder {
     return set === 0 ? this.mixed : this.setBase + set;
   }
 
-  private multiplyQuery(a: number, b: number): number {
+  private multiplyQuery(a: number, b: number, times: number): number {
     if (b < this.qEnd) return a;
-    if (b < this.kEnd) return this.form(a, b);
+    if (b < this.kEnd) return this.form(a, b, times);
     if (b < this.vEnd || b === this.mixed) return this.mixed;
     if (b >= this.pairBase) return b;
-    if (b < this.mixed) return this.meetState(this.rowOf[a]!, this.rowOf[b]!, 0);
+    if (b < this.mixed) return this.meetState(this.rowOf[a]!, this.rowOf[b]!, 0, times);
     const set = b - this.setBase;
-    if (this.sets.kinds[set] === 1) return this.meetState(this.rowOf[a]!, this.sets.from[set]!, set);
+    if (this.sets.kinds[set] === 1) return this.meetState(this.rowOf[a]!, this.sets.from[set]!, set, times);
     return this.packed ? this.formPacked(a, set) : this.mixed;
   }
 
-  /** One multiply-add of a score. */
-  private form(queryWord: number, keyWord: number): number {
+  /** Multiply-adds of a score. */
+  private form(queryWord: number, keyWord: number, times: number): number {
     const row = this.rowOf[queryWord]!;
-    return this.formPair(row, this.rowOf[keyWord]! - this.keyBase[row]!);
+    return this.formPair(row, this.rowOf[keyWord]! - this.keyBase[row]!, times);
   }
 
-  private formPair(row: number, key: number): number {
-    if (key < 0 || key >= this.keys) return this.meetForeign();
+  private formPair(row: number, key: number, times: number): number {
+    if (key < 0 || key >= this.keys) return this.meetForeign(times);
     let tile = this.scoreTile;
     if (row < tile.rowLow || row >= tile.rowHigh)
       tile = this.scoreTile = this.openTile('score', row, this.space.queries);
-    extend(tile, row, row + 1, key, key + 1);
-    this.formed.add(row, key);
+    extend(tile, row, row + 1, key, key + 1, times);
+    this.formed.add(row, key, times);
     return this.pairBase + (row << this.keyBits) + key;
   }
 
@@ -215,11 +206,11 @@ class Recorder implements ProvenanceRecorder {
     const row = this.rowOf[queryWord]!;
     const key = from[set]! - this.keyBase[row]!;
     const counts = this.formed.row(row);
-    return this.formPair(row, (counts[key] ?? 0) > (counts[key + 1] ?? 0) ? key + 1 : key);
+    return this.formPair(row, (counts[key] ?? 0) > (counts[key + 1] ?? 0) ? key + 1 : key, 1);
   }
 
-  /** One multiply-add of a weight with a value. */
-  private use(valueWord: number, score: number): number {
+  /** Multiply-adds of a weight with values of one key. */
+  private use(valueWord: number, score: number, times: number): number {
     const pair = score - this.pairBase;
     const queryRow = pair >> this.keyBits;
     const valueRow = this.rowOf[valueWord]!;
@@ -228,55 +219,55 @@ class Recorder implements ProvenanceRecorder {
     const key = valueRow - this.valueBase[row]!;
     const distance = key - (pair - (queryRow << this.keyBits));
     if (distance === 0 || (this.packed && (distance === 1 || distance === -1) && key >= 0 && key < this.keys)) {
-      this.used.add(row, key);
+      this.used.add(row, key, times);
       let tile = this.useTile;
       if (row < tile.rowLow || row >= tile.rowHigh) tile = this.useTile = this.openTile('use', row, this.space.queries);
-      extend(tile, row, row + 1, key, key + 1);
+      extend(tile, row, row + 1, key, key + 1, times);
     }
     return this.mixed;
   }
 
-  /** One multiply-add of a key's share of a state. */
-  private addToState(keyWord: number, valueWord: number): number {
+  /** Multiply-adds of a key's share of a state. */
+  private addToState(keyWord: number, valueWord: number, times: number): number {
     const row = this.rowOf[valueWord]!;
     if (this.keyOfValue[row] !== this.rowOf[keyWord]) return this.mixed;
     let tile = this.updateTile;
     if (row < tile.rowLow || row >= tile.rowHigh) tile = this.updateTile = this.openTile('update', row, this.keys);
-    extend(tile, row, row + 1, 0, 0);
+    extend(tile, row, row + 1, 0, 0, times);
     const set = this.sets.single('state', row);
     return set === 0 ? this.mixed : this.setBase + set;
   }
 
   /**
-   * One multiply-add of a query with a state that begins with a value row; `set` 0 is a state before the first token,
+   * Multiply-adds of a query with a state that begins with a value row; `set` 0 is a state before the first token,
    * which holds none.
    */
-  private meetState(queryRow: number, valueRow: number, set: number): number {
+  private meetState(queryRow: number, valueRow: number, set: number, times: number): number {
     const row = queryRow + this.pairShift[valueRow]!;
     const first = this.valueBase[row] ?? -1;
     const key0 = valueRow - first;
     const key1 = set === 0 ? key0 : this.sets.to[set]! - first;
-    if (first < 0 || key0 < 0 || key0 >= this.keys || key1 > this.keys) return this.meetForeign();
+    if (first < 0 || key0 < 0 || key0 >= this.keys || key1 > this.keys) return this.meetForeign(times);
     let tile = this.stateTile;
     if (row < tile.rowLow || row >= tile.rowHigh)
       tile = this.stateTile = this.openTile('state', row, this.space.queries);
-    extend(tile, row, row + 1, key0, key1);
-    if (set !== 0) this.through.add(row, set);
+    extend(tile, row, row + 1, key0, key1, times);
+    if (set !== 0) this.through.add(row, set, times);
     return this.mixed;
   }
 
-  private meetForeign(): number {
-    this.foreignProducts++;
+  private meetForeign(times: number): number {
+    this.foreignProducts += times;
     return this.mixed;
   }
 
-  private addStates(from: number, to: number): void {
+  private addStates(from: number, to: number, times: number): void {
     let tile = this.sumTile;
     if (from < tile.rowLow || from >= tile.rowHigh) tile = this.sumTile = this.openTile('sum', from, this.keys);
-    extend(tile, from, to, 0, 0);
+    extend(tile, from, to, 0, 0, times);
   }
 
-  readonly join = (a: number, b: number): number => {
+  readonly join = (a: number, b: number, times = 1): number => {
     // A score and a maximum or sum of its row: the first of them, for it is s - m, never m - s. Such a statistic keeps the
     // pair it began with, and nothing but that pair's own value could take it for a weight.
     if (a >= this.pairBase) return a;
@@ -284,7 +275,7 @@ class Recorder implements ProvenanceRecorder {
     if (a === this.mixed || b === this.mixed)
       return this.corrected ? this.correct(a === this.mixed ? b : a) : this.mixed;
     if (a < this.vEnd && b < this.vEnd && this.rowOf[a] === this.rowOf[b] && this.sameTensor(a, b)) return a;
-    return this.joinSums(a, b);
+    return this.joinSums(a, b, times);
   };
 
   /** A value or a state to which something is added of which nothing is known. */
@@ -303,7 +294,7 @@ class Recorder implements ProvenanceRecorder {
   }
 
   /** Keys of different rows, states, and what was there before the first token. */
-  private joinSums(a: number, b: number): number {
+  private joinSums(a: number, b: number, times: number): number {
     if (this.corrected && (this.isValue(a) || this.isValue(b))) return this.isValue(a) ? a : b;
     if (this.isShifted(a, b)) return a;
     if (this.isShifted(b, a)) return b;
@@ -319,7 +310,7 @@ class Recorder implements ProvenanceRecorder {
     if ((kinds[setA] === 2) !== (kinds[setB] === 2) || (kinds[setA] === 3 && kinds[setB] === 3)) return this.mixed;
     const sum = this.sets.sum(setA, setB);
     if (sum === 0) return this.mixed;
-    if (kinds[sum] === 1) this.addStates(this.sets.from[sum]!, this.sets.to[sum]!);
+    if (kinds[sum] === 1) this.addStates(this.sets.from[sum]!, this.sets.to[sum]!, times);
     return this.setBase + sum;
   }
 

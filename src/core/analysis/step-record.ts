@@ -18,6 +18,28 @@ export interface PairTile {
   products: number;
 }
 
+/** Stands where a step has no tile yet: no row is in it. */
+export const noTile: PairTile = {
+  by: 'score',
+  plane: 0,
+  rowLow: 1,
+  rowHigh: 0,
+  row0: 0,
+  row1: 0,
+  key0: 0,
+  key1: 0,
+  products: 0,
+};
+
+/** Counts multiply-adds and widens the tile to hold them. */
+export function extend(tile: PairTile, row0: number, row1: number, key0: number, key1: number, times: number): void {
+  if (row0 < tile.row0) tile.row0 = row0;
+  if (row1 > tile.row1) tile.row1 = row1;
+  if (key0 < tile.key0) tile.key0 = key0;
+  if (key1 > tile.key1) tile.key1 = key1;
+  tile.products += times;
+}
+
 /** What can be told of a variable in workgroup memory at the end of an epoch. */
 export interface HeldContent {
   readonly variable: string;

@@ -5,7 +5,7 @@ import type { Program } from '../wgsl/program.js';
 import type { CompiledPass, CompiledSimulation } from './compiled.js';
 import { Unsupported, type Variant } from './emit-context.js';
 import { emitPass } from './emit-pass.js';
-import { analyseFlow, type Flow } from './flow.js';
+import { analyseFlow, type Flow, type LaterStorage } from './flow.js';
 import { createTables, memoriesOf } from './tables.js';
 import type { Recording } from './trace.js';
 
@@ -40,14 +40,17 @@ export class SimulationCompiler {
   compile(plan: Plan, recording: Recording): CompileResult {
     const codes: string[] = [];
     const passes: CompiledPass[] = [];
-    let laterStorage: ReadonlySet<string> = new Set();
+    let later: LaterStorage = { counting: new Set(), tracing: new Set() };
     // From the last pass to the first: what a pass leaves behind must be right where a later one branches on it.
     for (const pass of plan.passes.toReversed()) {
       const lowered = this.lower(plan, pass.entry);
       if (!lowered.ok) return { ok: false, diagnostics: lowered.diagnostics };
       try {
-        const flow = this.flow(lowered.program, laterStorage);
-        laterStorage = new Set([...laterStorage, ...flow.relevantStorage]);
+        const flow = this.flow(lowered.program, later);
+        later = {
+          counting: new Set([...later.counting, ...flow.counting.storage]),
+          tracing: new Set([...later.tracing, ...flow.tracing.storage]),
+        };
         passes.unshift(this.pass(lowered.program, pass, plan, flow, recording, codes));
       } catch (error) {
         if (!(error instanceof Unsupported)) throw error;
@@ -59,7 +62,10 @@ export class SimulationCompiler {
       }
     }
     const buffers = plan.buffers.map(({ variable, byteLength }) => ({ variable, byteLength }));
-    return { ok: true, compiled: { codes, passes, buffers, recording } };
+    const contents = keepsValues(recording)
+      ? buffers.map(({ variable }) => variable)
+      : [...(recordsNothing(recording) ? later.counting : later.tracing)];
+    return { ok: true, compiled: { codes, passes, buffers, contents, recording } };
   }
 
   private lower({ code, toSource, constants }: Plan, entry: string): LoweredProgram {
@@ -69,11 +75,11 @@ export class SimulationCompiler {
     return lowered;
   }
 
-  private flow(program: Program, laterStorage: ReadonlySet<string>): Flow {
+  private flow(program: Program, later: LaterStorage): Flow {
     const known = this.flows.get(program) ?? new Map<string, Flow>();
     this.flows.set(program, known);
-    const key = [...laterStorage].sort().join(' ');
-    const flow = known.get(key) ?? analyseFlow(program, laterStorage);
+    const key = [later.counting, later.tracing].map((names) => [...names].sort().join(' ')).join();
+    const flow = known.get(key) ?? analyseFlow(program, later);
     known.set(key, flow);
     return flow;
   }
@@ -87,7 +93,7 @@ export class SimulationCompiler {
     codes: string[],
   ): CompiledPass {
     const known = this.reusable.get(flow);
-    if (recording.countsOnly && known?.pass.workgroups.every((most, axis) => planned.workgroups[axis]! <= most)) {
+    if (recordsNothing(recording) && known?.pass.workgroups.every((most, axis) => planned.workgroups[axis]! <= most)) {
       const { workgroups, workgroupBytes } = planned;
       const texts = { full: null, counted: codes.push(known.counted) - 1 };
       return { ...known.pass, workgroups, workgroupBytes, memories: memoriesOf(program, plan), texts };
@@ -102,12 +108,21 @@ export class SimulationCompiler {
  * What the two texts of a pass do. Workgroups that are only followed run the text of the logged ones, and their log is
  * dropped: a text of their own would have to be compiled and warmed up by the JavaScript engine, which costs more.
  */
-function variantsOf({ accesses, faults, provenance, values }: Recording): Record<'full' | 'counted', Variant> {
+function variantsOf(recording: Recording, flow: Flow): Record<'full' | 'counted', Variant> {
+  const { accesses, faults, provenance, values } = recording;
+  // What a subgroup exchanges goes by way of the scheduler, which knows nothing of values that are left out.
+  const omits = keepsValues(recording) || flow.hasSubgroups ? 'nothing' : 'values';
   return {
-    full: { logs: accesses, tags: provenance, faults, values, slices: false },
-    counted: { logs: false, tags: false, faults: false, values: false, slices: true },
+    full: { logs: accesses, tags: provenance, faults, values, omits },
+    counted: { logs: false, tags: false, faults: false, values: false, omits: 'addresses' },
   };
 }
+
+/** Whether any value of the kernel may be asked for. */
+const keepsValues = ({ contents, faults, values }: Recording): boolean => contents || faults || values;
+
+const recordsNothing = (recording: Recording): boolean =>
+  !keepsValues(recording) && !recording.accesses && !recording.provenance;
 
 function compilePass(
   program: Program,
@@ -118,8 +133,8 @@ function compilePass(
   codes: string[],
 ): { readonly pass: CompiledPass; readonly counted: string; readonly fitsSmaller: boolean } {
   const tables = createTables(program, plan);
-  const variants = variantsOf(recording);
-  const full = recording.countsOnly ? null : emitPass(program, planned, flow, variants.full, tables);
+  const variants = variantsOf(recording, flow);
+  const full = recordsNothing(recording) ? null : emitPass(program, planned, flow, variants.full, tables);
   const counted = emitPass(program, planned, flow, variants.counted, tables);
   const texts = {
     full: full === null ? null : codes.push(full.code) - 1,

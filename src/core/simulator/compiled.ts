@@ -29,7 +29,7 @@ export interface CompiledPass {
   readonly records: readonly RecordPlace[];
   /** By text, whether its invocations wait for each other anywhere: then the entry function is a generator. */
   readonly synchronizing: { readonly full: boolean; readonly counted: boolean };
-  /** Indices into `CompiledSimulation.codes`; no full text where the recording is `countsOnly`. */
+  /** Indices into `CompiledSimulation.codes`; no full text where nothing is recorded. */
   readonly texts: { readonly full: number | null; readonly counted: number };
 }
 
@@ -39,5 +39,7 @@ export interface CompiledSimulation {
   readonly codes: readonly string[];
   readonly passes: readonly CompiledPass[];
   readonly buffers: readonly { readonly variable: string; readonly byteLength: number }[];
+  /** The variables whose buffers have to hold what the kernel is to find there; all others may hold anything. */
+  readonly contents: readonly string[];
   readonly recording: Recording;
 }

@@ -9,8 +9,10 @@ export interface Range {
 /** The tag of a product, which may be made together with that of the sum it goes into. */
 export interface PendingTag {
   readonly factors: readonly [string, string];
-  /** Takes back the line that makes the tag by itself. */
+  /** Takes back what makes the tag by itself; where it is made together with others, those too. */
   readonly withdraw: () => void;
+  /** The factors of all products whose tags are made together, in order; null where it is made alone. */
+  readonly lanes: readonly (readonly [string, string])[] | null;
 }
 
 /**
@@ -47,6 +49,16 @@ function component(code: string, atomic: boolean, stable: boolean, range: Range 
 /** A component that is an expression. */
 export function computed(code: string): Component {
   return component(code, false, false, null);
+}
+
+/** A component whose value is left out, with nothing but its tag. */
+export function tagOnly(tag: string): Component {
+  return { code: '0', atomic: true, stable: true, product: null, range: null, tag, pending: null, exact: null };
+}
+
+/** The component without its value, which is left out; a product's tag stays one that a sum may make with its own. */
+export function withoutValue({ tag, pending }: Component): Component {
+  return { code: '0', atomic: true, stable: true, product: null, range: null, tag, pending, exact: null };
 }
 
 /** A component that is a name which never changes. */

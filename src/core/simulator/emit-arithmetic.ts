@@ -1,7 +1,8 @@
 import type { BinaryOperator, UnaryOperator } from '../wgsl/program.js';
 import type { Scalar } from '../wgsl/types.js';
-import { computed, constantOf, isSmall, maxI32, type Component, type Range } from './component.js';
+import { computed, constantOf, isSmall, maxI32, type Component, type Components, type Range } from './component.js';
 import type { FunctionContext } from './emit-context.js';
+import { dotTag, joinedTags, joinTags, multiplyTags, productTag, productTags, sumTag, sumTags } from './emit-tags.js';
 import type { LeafScalar } from './flatten.js';
 
 export const isFloat = (scalar: Scalar): scalar is 'f32' | 'f16' => scalar === 'f32' || scalar === 'f16';
@@ -11,39 +12,6 @@ export function rounded(scalar: Scalar, code: string): string {
   if (scalar === 'f32') return `fround(${code})`;
   if (scalar === 'f16') return `f16(${code})`;
   return `(${code} | 0)`;
-}
-
-/**
- * The tag of what is made from both: sum, quotient, minimum. The cases without a call are written in place: they are
- * nearly all, and V8 would not inline as many calls as a tile's arithmetic has.
- */
-export function joinTags(a: string, b: string, { writer }: FunctionContext): string {
-  if (a === '0' || a === b) return b;
-  if (b === '0') return a;
-  return writer.temporary(`${a} === ${b} || ${b} === 0 ? ${a} : ${a} === 0 ? ${b} : join(${a}, ${b})`);
-}
-
-/** The tag of a product. */
-export function multiplyTags(a: string, b: string, context: FunctionContext): string {
-  return productTag(a, b, context).tag;
-}
-
-function productTag(a: string, b: string, { writer }: FunctionContext): Pick<Component, 'tag' | 'pending'> {
-  if (a === '0' || b === '0') return { tag: a === '0' ? b : a, pending: null };
-  const code = `${a} === 0 ? ${b} : ${b} === 0 ? ${a} : multiply(${a}, ${b})`;
-  const { name, withdraw } = writer.withdrawable(code);
-  return { tag: name, pending: { factors: [a, b], withdraw } };
-}
-
-/**
- * The tag of a sum. Where a product is added, one call makes its tag and that of the sum: a tile's arithmetic is made of
- * multiply-adds, and half the calls are half the work of V8's compiler.
- */
-function sumTag(left: string, { tag, pending }: Component, context: FunctionContext): string {
-  if (pending === null || left === '0') return joinTags(left, tag, context);
-  pending.withdraw();
-  const [a, b] = pending.factors;
-  return context.writer.temporary(`${a} === 0 && ${b} === 0 ? ${left} : accumulate(${left}, ${a}, ${b})`);
 }
 
 /** An integer as the number it stands for. */
@@ -103,6 +71,35 @@ export function binaryComponent(
       return shift(operator, scalar, left, right, context);
   }
 }
+
+/** The same operation on the scalars of two vectors, whose tags are made together where they can be. */
+export function binaryComponents(
+  operator: BinaryOperator,
+  scalar: Scalar,
+  left: Components,
+  right: Components,
+  context: FunctionContext,
+): Components {
+  const tags = isFloat(scalar) ? laneTags(operator, left, right, context) : null;
+  if (tags === null) return left.map((part, lane) => binaryComponent(operator, scalar, part, right[lane]!, context));
+  return tags.map((tag, lane) => ({
+    ...binaryComponent(operator, scalar, untagged(left[lane]!), untagged(right[lane]!), context),
+    ...tag,
+  }));
+}
+
+function laneTags(
+  operator: BinaryOperator,
+  left: Components,
+  right: Components,
+  context: FunctionContext,
+): ReturnType<typeof joinedTags> {
+  if (operator === '*') return productTags(left, right, context);
+  if (operator === '+' || operator === '-') return sumTags(left, right, context);
+  return operator === '/' ? joinedTags(left, right, context) : null;
+}
+
+const untagged = (part: Component): Component => ({ ...part, tag: '0', pending: null });
 
 function ring(
   operator: '+' | '-' | '*',
@@ -271,12 +268,14 @@ export function sumOfProducts(
   right: readonly Component[],
   context: FunctionContext,
 ): Component {
-  let sum = binaryComponent('*', scalar, left[0]!, right[0]!, context);
+  const tag = isFloat(scalar) ? dotTag(left, right, context) : null;
+  const [a, b] = tag === null ? [left, right] : [left.map(untagged), right.map(untagged)];
+  let sum = binaryComponent('*', scalar, a[0]!, b[0]!, context);
   for (let i = 1; i < left.length; i++) {
-    const product = binaryComponent('*', scalar, left[i]!, right[i]!, context);
+    const product = binaryComponent('*', scalar, a[i]!, b[i]!, context);
     sum = binaryComponent('+', scalar, sum, product, context);
   }
-  return sum;
+  return tag === null ? sum : { ...sum, tag };
 }
 
 /** A scalar converted to another scalar type by WGSL's rules: floats to integers saturate. */

@@ -1,6 +1,6 @@
 import type { Scalar } from '../wgsl/types.js';
 import { computed, type Component, type Components, type Range } from './component.js';
-import { joinTags } from './emit-arithmetic.js';
+import { joinTags } from './emit-tags.js';
 import type { FunctionContext } from './emit-context.js';
 
 /** Bit functions of integers, component by component. Codes of the arguments may be repeated. */

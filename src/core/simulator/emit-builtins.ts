@@ -1,18 +1,11 @@
 import type { Expression } from '../wgsl/program.js';
 import type { Scalar } from '../wgsl/types.js';
 import { computed, isSmall, type Component, type Components } from './component.js';
-import {
-  binaryComponent,
-  isFloat,
-  joinTags,
-  multiplyTags,
-  rounded,
-  sumOfProducts,
-  unsigned,
-} from './emit-arithmetic.js';
+import { binaryComponent, isFloat, rounded, sumOfProducts, unsigned } from './emit-arithmetic.js';
 import { bitBuiltins } from './emit-bits.js';
 import { Unsupported, type FunctionContext } from './emit-context.js';
 import { expressionOf } from './emit-expressions.js';
+import { joinTags, multiplyTags } from './emit-tags.js';
 import { scalarOf } from './flatten.js';
 
 type BuiltinExpression = Extract<Expression, { kind: 'builtin' }>;

@@ -1,5 +1,5 @@
 import type { Expression, FunctionDefinition, Statement, Value, ValueType } from '../wgsl/program.js';
-import { named, type Component, type Components } from './component.js';
+import { named, tagOnly, type Component, type Components } from './component.js';
 import type { FunctionContext, Pointer } from './emit-context.js';
 import { exactOf } from './emit-arithmetic.js';
 import { expressionOf } from './emit-expressions.js';
@@ -75,26 +75,30 @@ function written(
 /** The scalars that a value travels in, with its tag and its exact value where it has them. */
 export interface Passage {
   readonly scalar: LeafScalar;
+  /** False where it is left out. */
+  readonly value: boolean;
   readonly tag: boolean;
   readonly exact: boolean;
 }
 
 /** How a parameter is passed. */
 export function passageOf(value: Value, { pass }: Pick<FunctionContext, 'pass'>): readonly Passage[] {
-  return passages(value.type, pass.mayCarryTag(value.id), pass.watchesExact(value.id));
+  return passages(value.type, pass.isRelevant(value), pass.mayCarryTag(value.id), pass.watchesExact(value.id));
 }
 
 /** How the result of a function is passed. */
 export function resultPassage(
-  { id, result }: FunctionDefinition,
+  definition: FunctionDefinition,
   { pass }: Pick<FunctionContext, 'pass'>,
 ): readonly Passage[] {
-  return passages(result, pass.mayReturnTag(id), pass.watchesExactResult(id));
+  const { id, result } = definition;
+  return passages(result, pass.isRelevantResult(definition), pass.mayReturnTag(id), pass.watchesExactResult(id));
 }
 
-function passages(type: ValueType, tagged: boolean, watched: boolean): Passage[] {
+function passages(type: ValueType, value: boolean, tagged: boolean, watched: boolean): Passage[] {
   return leavesOf(type).map(({ scalar }) => ({
     scalar,
+    value,
     tag: tagged && carriesTag(scalar),
     exact: watched && (scalar === 'i32' || scalar === 'u32'),
   }));
@@ -117,7 +121,7 @@ function called(
     }
     for (const [at, passage] of passageOf(parameter, context).entries()) {
       const component = passage.exact ? writer.repeatable(values[index]![at]!) : values[index]![at]!;
-      args.push(component.code);
+      if (passage.value) args.push(component.code);
       if (passage.tag) args.push(component.tag);
       if (passage.exact) args.push(exactOf(component, passage.scalar));
     }
@@ -129,17 +133,19 @@ function called(
     writer.line(`${call};`);
     return [];
   }
-  const first = writer.temporary(call);
+  if (!results[0]!.value) writer.line(`${call};`);
+  const first = results[0]!.value ? writer.temporary(call) : '0';
   return results.map((passage, index) => received(passage, index, first, context));
 }
 
 /** A component of a result: the first is returned, all others lie in R (matrices in RM), tags in RT, exact values in RE. */
 function received(
-  { scalar, tag, exact }: Passage,
+  { scalar, value, tag, exact }: Passage,
   index: number,
   first: string,
   { writer }: FunctionContext,
 ): Component {
+  if (!value) return tagOnly(tag ? writer.temporary(`RT[${index}]`) : '0');
   const raw = scalar === 'matrix' ? `RM[${index}]` : `R[${index}]`;
   const integer = scalar === 'i32' || scalar === 'u32';
   const code =
@@ -156,12 +162,14 @@ export function writeReturn(definition: FunctionDefinition, result: Components, 
   const { writer } = context;
   writer.endRegion();
   const kept = result.map((part) => writer.repeatable(part));
-  for (const [index, { scalar, tag, exact }] of resultPassage(definition, context).entries()) {
+  for (const [index, { scalar, value, tag, exact }] of resultPassage(definition, context).entries()) {
     const part = kept[index]!;
     const result = scalar === 'matrix' ? 'RM' : 'R';
-    if (index > 0) writer.line(`${result}[${index}] = ${scalar === 'bool' ? `${part.code} ? 1 : 0` : part.code};`);
+    if (value && index > 0)
+      writer.line(`${result}[${index}] = ${scalar === 'bool' ? `${part.code} ? 1 : 0` : part.code};`);
     if (tag) writer.line(`RT[${index}] = ${part.tag};`);
     if (exact) writer.line(`RE[${index}] = ${exactOf(part, scalar)};`);
   }
-  writer.line(kept.length === 0 ? 'return;' : `return ${kept[0]!.code};`);
+  const returnsValue = kept.length > 0 && context.pass.isRelevantResult(definition);
+  writer.line(returnsValue ? `return ${kept[0]!.code};` : 'return;');
 }

@@ -15,8 +15,11 @@ export interface Variant {
   readonly faults: boolean;
   /** Records the values of the watched invocation. */
   readonly values: boolean;
-  /** Leaves out everything that neither an address nor a branch depends on: only the counts are right. */
-  readonly slices: boolean;
+  /**
+   * What it leaves out: nothing; values that no address, branch or tag depends on; or addresses and tags as well, so that
+   * only the counts are right.
+   */
+  readonly omits: 'nothing' | 'values' | 'addresses';
 }
 
 /** Where a variable lives in the generated code. */
@@ -134,8 +137,9 @@ export interface PassContext {
   readonly waits: boolean;
   /** False where nothing that matters depends on what subgroup matrices hold: their accesses are counted, no more. */
   readonly holdsMatrices: boolean;
-  /** False where neither an address nor a branch depends on what the variable holds, in a variant that slices. */
-  readonly isRelevant: (variable: Variable) => boolean;
+  /** False for a variable, let or parameter whose value the variant leaves out; it may have a tag all the same. */
+  readonly isRelevant: (holder: { readonly id: number }) => boolean;
+  readonly isRelevantResult: (definition: FunctionDefinition) => boolean;
   /** Whether values of this id (variable, let, parameter, function) may carry a tag. */
   readonly mayCarryTag: (id: number) => boolean;
   readonly mayReturnTag: (functionId: number) => boolean;

@@ -1,10 +1,19 @@
-import type { ConstantValue, Expression, ValueType } from '../wgsl/program.js';
+import type { BinaryOperator, ConstantValue, Expression, ValueType } from '../wgsl/program.js';
 import type { Scalar } from '../wgsl/types.js';
-import { computed, constantOf, literal, named, type Component, type Components } from './component.js';
+import {
+  computed,
+  constantOf,
+  literal,
+  named,
+  tagOnly,
+  withoutValue,
+  type Component,
+  type Components,
+} from './component.js';
 import {
   binaryComponent,
+  binaryComponents,
   convertComponent,
-  joinTags,
   sumOfProducts,
   unaryComponent,
   isFloat,
@@ -14,12 +23,22 @@ import { builtinOf } from './emit-builtins.js';
 import { callOf } from './emit-calls.js';
 import type { FunctionContext } from './emit-context.js';
 import { arrayLength, checkedIndex, load, pointerTo } from './emit-memory.js';
+import { joinTags } from './emit-tags.js';
 import { filledMatrix, subgroupMatrixOf } from './emit-subgroup-matrices.js';
 import { subgroupOf } from './emit-subgroups.js';
 import { elementsOf, leavesOf, memberLeaves, scalarOf, stackView } from './flatten.js';
+import { isOmitted } from './omission.js';
 
-/** The scalars of an expression. Writes whatever has to be done to have them, in WGSL's order. */
+/**
+ * The scalars of an expression. Writes whatever has to be done to have them, in WGSL's order; where the variant leaves
+ * their values out, what has to be done for their tags.
+ */
 export function expressionOf(expression: Expression, context: FunctionContext): Components {
+  const parts = evaluated(expression, context);
+  return isOmitted(expression, context) ? parts.map((part) => withoutValue(part)) : parts;
+}
+
+function evaluated(expression: Expression, context: FunctionContext): Components {
   switch (expression.kind) {
     case 'constant':
       return constantComponents(expression);
@@ -96,10 +115,7 @@ function binaryOf(expression: Extract<Expression, { kind: 'binary' }>, context: 
     const product = matrixProduct(left.type, a, right.type, b, scalar, context);
     if (product) return product;
   }
-  return pairwise(a, b, context).map(([x, y]) => {
-    if ((operator === '/' || operator === '%') && !isFloat(scalar)) noteDivision(y, expression, context);
-    return binaryComponent(operator, scalar, x, y, context);
-  });
+  return pairwiseOperation(operator, scalar, a, b, expression, context);
 }
 
 /** The product of matrices and vectors that `place *= value` asks for, or null where it goes by components. */
@@ -114,23 +130,34 @@ export function matrixUpdate(
   return operator === '*' ? matrixProduct(leftType, left, rightType, right, scalarOf(leftType), context) : null;
 }
 
-/** Pairs of components; a scalar beside more of them is repeated. */
-export function pairwise(a: Components, b: Components, { writer }: FunctionContext): [Component, Component][] {
-  if (a.length === b.length) return a.map((x, index) => [x, b[index]!]);
-  if (a.length === 1) {
-    const kept = writer.repeatable(a[0]!);
-    return b.map((y) => [kept, y]);
+/** A binary operation component by component, in an expression or an update; a scalar beside a vector is repeated. */
+export function pairwiseOperation(
+  operator: BinaryOperator,
+  scalar: Scalar,
+  left: Components,
+  right: Components,
+  at: { readonly span: Expression['span'] },
+  context: FunctionContext,
+): Components {
+  const { writer } = context;
+  const [a, b] = [repeated(left, right.length, writer), repeated(right, left.length, writer)];
+  if ((operator === '/' || operator === '%') && !isFloat(scalar)) {
+    return a.map((part, lane) => {
+      noteDivision(b[lane]!, at, context);
+      return binaryComponent(operator, scalar, part, b[lane]!, context);
+    });
   }
-  const kept = writer.repeatable(b[0]!);
-  return a.map((x) => [x, kept]);
+  return binaryComponents(operator, scalar, a, b, context);
+}
+
+function repeated(parts: Components, count: number, writer: FunctionContext['writer']): Components {
+  if (parts.length >= count) return parts;
+  const kept = writer.repeatable(parts[0]!);
+  return Array.from({ length: count }, () => kept);
 }
 
 /** Notes a divisor of zero, where faults are looked for and the divisor may be zero. */
-export function noteDivision(
-  divisor: Component,
-  { span }: { span: Expression['span'] },
-  context: FunctionContext,
-): void {
+function noteDivision(divisor: Component, { span }: { span: Expression['span'] }, context: FunctionContext): void {
   const { pass, writer } = context;
   if (!pass.variant.faults || constantOf(divisor) !== null) return;
   if (divisor.range !== null && divisor.range.low > 0) return;
@@ -244,6 +271,7 @@ function elementOf(expression: Extract<Expression, { kind: 'element' }>, context
   const { count, element } = elementsOf(base.type);
   const size = leavesOf(element).length;
   const parts = expressionOf(base, context);
+  const omitted = isOmitted(base, context);
   const at = scalarExpression(index, context);
   const fixed = constantOf(at);
   if (fixed !== null) {
@@ -252,11 +280,11 @@ function elementOf(expression: Extract<Expression, { kind: 'element' }>, context
   }
   const checked = checkedIndex(at, index, count, null, context);
   const offset = base.kind === 'value' ? context.pass.stackOffsetOf(base.value.id) : null;
-  if (offset !== null) return fromStack(element, offset, checked, parts, context);
+  if (offset !== null) return fromStack(element, offset, checked, parts, omitted, context);
   if (count <= 4) return Array.from({ length: size }, (_, k) => chosen(parts, checked, count, size, k, context));
   const own = context.pass.allocateStack(parts.length);
-  toStack(base.type, own, parts, context);
-  return fromStack(element, own, checked, parts, context);
+  toStack(base.type, own, parts, omitted, context);
+  return fromStack(element, own, checked, parts, omitted, context);
 }
 
 /** Component k of the element that `index` says, by conditions. */
@@ -280,11 +308,18 @@ function chosen(
   };
 }
 
-/** Puts the scalars of a value on the stack, so that they can be indexed. */
-export function toStack(type: ValueType, offset: number, parts: Components, { writer }: FunctionContext): void {
+/** Puts the scalars of a value on the stack, so that they can be indexed; of one that is left out its tags. */
+export function toStack(
+  type: ValueType,
+  offset: number,
+  parts: Components,
+  omitted: boolean,
+  { writer }: FunctionContext,
+): void {
   for (const [index, { scalar }] of leavesOf(type).entries()) {
     const { code, tag } = parts[index]!;
-    writer.line(`${stackView(scalar)}[fp + ${offset + index}] = ${scalar === 'bool' ? `${code} ? 1 : 0` : code};`);
+    const value = scalar === 'bool' ? `${code} ? 1 : 0` : code;
+    if (!omitted) writer.line(`${stackView(scalar)}[fp + ${offset + index}] = ${value};`);
     if (parts.some((part) => part.tag !== '0')) writer.line(`ST[fp + ${offset + index}] = ${tag};`);
   }
 }
@@ -294,6 +329,7 @@ function fromStack(
   offset: number,
   index: string,
   parts: Components,
+  omitted: boolean,
   { writer }: FunctionContext,
 ): Components {
   const leaves = leavesOf(element);
@@ -305,6 +341,7 @@ function fromStack(
     const word = k === 0 ? place : `${place} + ${k}`;
     const code = scalar === 'bool' ? `SI[${word}] !== 0` : `${stackView(scalar)}[${word}]`;
     const tag = tagged ? writer.temporary(`ST[${word}]`) : '0';
+    if (omitted) return tagOnly(tag);
     return { ...named(writer.temporary(code)), tag };
   });
 }

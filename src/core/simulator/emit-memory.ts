@@ -2,7 +2,7 @@ import type { Span } from '../diagnostic.js';
 import { isRuntimeSized } from '../wgsl/layout.js';
 import type { Expression, Place, ValueType, Variable } from '../wgsl/program.js';
 import type { Scalar } from '../wgsl/types.js';
-import { literal, named, variable, constantOf, type Component, type Components } from './component.js';
+import { literal, named, tagOnly, variable, constantOf, type Component, type Components } from './component.js';
 import { Unsupported, type FunctionContext, type Pointer, type Residence } from './emit-context.js';
 import { expressionOf } from './emit-expressions.js';
 import {
@@ -17,6 +17,7 @@ import {
   type LeafScalar,
 } from './flatten.js';
 import { memberOffsets } from '../wgsl/layout.js';
+import { hasLanes } from './emit-tags.js';
 
 /** Where a place lies. Writes the evaluation of its indices, with the check of their bounds. */
 export function pointerTo(place: Place, context: FunctionContext): Pointer {
@@ -71,7 +72,7 @@ function elementPointer(place: Extract<Place, { kind: 'element' }>, context: Fun
   const residence = context.pass.residenceOf(base.root);
   const stride = elementDistance(place.base.type, residence);
   const fixed = constantOf(index);
-  const idle = context.pass.variant.slices && !context.pass.isRelevant(base.root);
+  const idle = context.pass.variant.omits === 'addresses' && !context.pass.isRelevant(base.root);
   // Before the limit is asked for: that of a buffer binds the text to the buffer's length.
   if (idle && fixed === null) return base;
   const limit = countAt(place.base.type, base, residence, context);
@@ -172,15 +173,17 @@ export function load(pointer: Pointer, type: ValueType, at: AccessNode, context:
     const names = registers.get(pointer.root.id) ?? [];
     const range = counterRanges.get(pointer.root.id) ?? null;
     if (range !== null && range.low === range.high) return leaves.map(({ scalar }) => literal(scalar, range.low));
+    const omitted = !pass.isRelevant(pointer.root);
     return leaves.map((_, index) => {
       const { value, tag, exact } = names[pointer.constant + index]!;
+      if (omitted) return tagOnly(tag);
       return { ...variable(value), tag, exact: range === null ? exact : null, range };
     });
   }
   noteAccess('read', pointer, type, at, context);
-  if (!pass.isRelevant(pointer.root)) return leaves.map(({ scalar }) => literal(scalar, 0));
+  const omitted = !pass.isRelevant(pointer.root);
   return leaves.map((leaf, index) => {
-    const component = named(writer.temporary(loadCode(pointer, residence, leaf, index)));
+    const component = omitted ? tagOnly('0') : named(writer.temporary(loadCode(pointer, residence, leaf, index)));
     return taggedLoad(component, pointer, residence, leaf, index, context);
   });
 }
@@ -248,9 +251,10 @@ export function store(
     return;
   }
   noteAccess('write', pointer, type, at, context);
-  if (!pass.isRelevant(pointer.root)) return;
-  for (const [index, leaf] of leavesOf(type).entries()) {
-    writer.line(storeCode(pointer, residence, leaf, index, value[index]!));
+  if (pass.isRelevant(pointer.root)) {
+    for (const [index, leaf] of leavesOf(type).entries()) {
+      writer.line(storeCode(pointer, residence, leaf, index, value[index]!));
+    }
   }
   if (pass.variant.tags && pass.mayCarryTag(pointer.root.id)) storeTags(pointer, residence, type, value, context);
 }
@@ -280,6 +284,12 @@ function storeTags(
   { writer }: FunctionContext,
 ): void {
   const leaves = leavesOf(type);
+  if (residence.kind === 'memory' && type.kind === 'vector' && type.scalar !== 'f16' && hasLanes(value)) {
+    const tags = value.map(({ tag }) => tag).join(', ');
+    const { index } = residence;
+    writer.line(`storeLanes(T${index}, ${index}, ${wordPlace(pointer, residence.unitBytes, leaves[0]!)}, ${tags});`);
+    return;
+  }
   for (const [index, leaf] of leaves.entries()) {
     const { tag } = value[index]!;
     if (residence.kind === 'stack') {
@@ -292,18 +302,19 @@ function storeTags(
     const half = leaf.scalar === 'f16' ? placeCode(pointer, leaf.byteOffset / 2) : '0';
     const stays = leaf.scalar === 'f16' ? `if (${tag} !== 0 || (${half} & 1) === 0) ` : '';
     writer.line(`${stays}T${residence.index}[${word}] = ${tag};`);
-    if (tag !== '0')
-      writer.line(`if (${tag} !== 0) ${pointer.root.space}Tagged(${residence.index}, ${tag}, ${bytes});`);
+    if (tag !== '0') writer.line(`if (${tag} !== 0) tagged(${residence.index}, ${tag}, ${bytes});`);
   }
 }
 
 /** Assigns to a variable in registers. All values are taken before the first one changes. */
 export function assignRegisters(pointer: Pointer, value: Components, context: FunctionContext): void {
   const { pass, writer, registers } = context;
-  if (!pass.isRelevant(pointer.root)) return;
+  const omitted = !pass.isRelevant(pointer.root);
   const names = (registers.get(pointer.root.id) ?? []).slice(pointer.constant, pointer.constant + value.length);
-  const crosses = value.some(({ code }, index) =>
-    names.some(({ value: name }, other) => other < index && mentions(code, name)),
+  const crosses = value.some(({ code, tag }, index) =>
+    names.some(
+      (name, other) => other < index && (omitted ? tag !== '0' && tag === name.tag : mentions(code, name.value)),
+    ),
   );
   const taken = crosses ? value.map((component) => writer.keep(component)) : value;
   const tags = crosses
@@ -313,7 +324,7 @@ export function assignRegisters(pointer: Pointer, value: Components, context: Fu
     const component = taken[index]!;
     if (exact !== null)
       writer.line(`${exact} = ${component.exact ?? `${component.code}${unsignedSuffix(pointer, context, index)}`};`);
-    writer.line(`${name} = ${component.code};`);
+    if (!omitted) writer.line(`${name} = ${component.code};`);
     if (tag !== '0') writer.line(`${tag} = ${tags[index]!};`);
   }
 }

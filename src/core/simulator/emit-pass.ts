@@ -1,6 +1,6 @@
 import type { PlannedPass } from '../kernel/model.js';
 import type { FunctionDefinition, Program, Value } from '../wgsl/program.js';
-import { named, type Components } from './component.js';
+import { named, tagOnly, type Components } from './component.js';
 import { passageOf, writeReturn } from './emit-calls.js';
 import type { Exits, FunctionContext, FunctionHandle, PassContext, Pointer, Variant } from './emit-context.js';
 import { inputComponents, tellsSizes } from './emit-inputs.js';
@@ -14,8 +14,8 @@ import { logMark, Writer } from './writer.js';
 /** Names of the environment that every text takes apart; `createEnvironment` makes them. */
 const names =
   'S, B, LS, LA, R, RM, RT, RE, X, XT, XM, SF, SI, SM, ST, HT, SG, memory, emptyLog, nextPhase, endless, outside, overflowed, ' +
-  'happened, recorded, join, multiply, accumulate, storageTagged, workgroupTagged, f16, f16bits, f32bits, bitsf32, toI32, ' +
-  'toU32, roundEven, exp2, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
+  'happened, recorded, join, multiply, accumulate, joinLanes, multiplyLanes, accumulateLanes, dotTag, storeLanes, tagged, TL, ' +
+  'f16, f16bits, f32bits, bitsf32, toI32, toU32, roundEven, exp2, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
 
 /** The JavaScript of one pass. */
 export interface PassText {
@@ -33,7 +33,8 @@ export function emitPass(
   variant: Variant,
   tables: Tables,
 ): PassText {
-  const waits = !variant.slices || flow.needsWaits;
+  const waits = variant.omits !== 'addresses' || flow.needsWaits;
+  const relevance = variant.omits === 'addresses' ? flow.counting : flow.tracing;
   const residences = chooseResidences(program, variant, tables);
   const texts: string[] = [];
   const handles = new Map<string, FunctionHandle>();
@@ -52,9 +53,10 @@ export function emitPass(
     addSync: tables.addSync,
     addRecord: tables.addRecord,
     waits,
-    holdsMatrices: !variant.slices || flow.needsMatrices,
+    holdsMatrices: variant.omits !== 'addresses' || flow.needsMatrices,
     isSynchronizing: (id) => waits && tables.synchronizing.has(id),
-    isRelevant: ({ id }) => !variant.slices || flow.isRelevant(id),
+    isRelevant: ({ id }) => variant.omits === 'nothing' || relevance.of(id),
+    isRelevantResult: ({ id }) => variant.omits === 'nothing' || relevance.ofResult(id),
     mayCarryTag: (id) => variant.tags && flow.mayCarryTag(id),
     mayReturnTag: (id) => variant.tags && flow.mayReturnTag(id),
     watchesExact: (id) => variant.faults && flow.mayReachIndex(id),
@@ -139,13 +141,14 @@ function functionText(
 }
 
 function parameterComponents(parameter: Value, names_: string[], context: FunctionContext): Components {
-  return passageOf(parameter, context).map(({ tag, exact }) => {
+  return passageOf(parameter, context).map(({ value, tag, exact }) => {
     const own = (prefix: string): string => {
       const name = context.writer.fresh(prefix);
       names_.push(name);
       return name;
     };
-    return { ...named(own('p')), tag: tag ? own('g') : '0', exact: exact ? own('e') : null };
+    const holder = value ? named(own('p')) : tagOnly('0');
+    return { ...holder, tag: tag ? own('g') : '0', exact: exact ? own('e') : null };
   });
 }
 

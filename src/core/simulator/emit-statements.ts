@@ -1,8 +1,8 @@
 import type { Statement, Value } from '../wgsl/program.js';
-import { literal, type Components } from './component.js';
-import { binaryComponent, exactOf, isFloat } from './emit-arithmetic.js';
+import { literal, withoutValue, type Components } from './component.js';
+import { exactOf } from './emit-arithmetic.js';
 import type { FunctionContext, RegisterNames } from './emit-context.js';
-import { expressionOf, noteDivision, pairwise, scalarExpression, toStack, matrixUpdate } from './emit-expressions.js';
+import { expressionOf, matrixUpdate, pairwiseOperation, scalarExpression, toStack } from './emit-expressions.js';
 import { writeLoop } from './emit-loops.js';
 import { load, noteDeclaration, pointerOf, pointerTo, store } from './emit-memory.js';
 import { record } from './emit-records.js';
@@ -88,10 +88,11 @@ function writeStatement(statement: Statement, context: FunctionContext): void {
 /** Gives a value its name: lets and parameters. A value that is indexed dynamically also goes to the stack. */
 export function defineValue(value: Value, parts: Components, context: FunctionContext): void {
   const { writer, values, pass } = context;
-  const kept = parts.map((part) => writer.define(part));
+  const omitted = !pass.isRelevant(value);
+  const kept = parts.map((part) => writer.define(omitted ? withoutValue(part) : part));
   values.set(value.id, kept);
   const offset = pass.stackOffsetOf(value.id);
-  if (offset !== null) toStack(value.type, offset, kept, context);
+  if (offset !== null) toStack(value.type, offset, kept, omitted, context);
 }
 
 function writeLet({ value, initializer, span }: Extract<Statement, { kind: 'let' }>, context: FunctionContext): void {
@@ -116,13 +117,15 @@ function declare(
     : leaves.map(({ scalar }) => literal(scalar, scalar === 'bool' ? false : 0));
   const kept = pass.variant.values ? value.map((part) => writer.keep(part)) : value;
   const residence = pass.residenceOf(variable);
+  const omitted = !pass.isRelevant(variable);
   if (residence.kind === 'register') {
     const names = leaves.map(({ scalar }, index): RegisterNames => {
       const tagged = carriesTag(scalar) && pass.mayCarryTag(variable.id);
       const watched = (scalar === 'i32' || scalar === 'u32') && pass.watchesExact(variable.id);
       const part = watched ? writer.repeatable(kept[index]!) : kept[index]!;
       const exact = watched ? writer.declare(exactOf(part, scalar)) : null;
-      return { value: writer.declare(part.code), tag: tagged ? writer.declare(part.tag) : '0', exact };
+      const value = omitted ? '0' : writer.declare(part.code);
+      return { value, tag: tagged ? writer.declare(part.tag) : '0', exact };
     });
     registers.set(variable.id, names);
   } else {
@@ -155,11 +158,13 @@ function initialize(
   context: FunctionContext,
 ): void {
   const { writer, pass } = context;
-  if (residence.kind !== 'stack' || !pass.isRelevant(pointer.root)) return;
-  const zero = value.every(({ code }) => code === '0' || code === 'false' || code === 'null');
+  if (residence.kind !== 'stack') return;
+  const omitted = !pass.isRelevant(pointer.root);
+  if (omitted && !pass.mayCarryTag(id)) return;
+  const zero = value.every(({ code, tag }) => (code === '0' || code === 'false' || code === 'null') && tag === '0');
   const views = new Set(leavesOf(pointer.root.type).map(({ scalar }) => (scalar === 'matrix' ? 'SM' : 'SI')));
   if (zero && count > fillLimit) {
-    for (const view of views) {
+    for (const view of omitted ? [] : views) {
       const from = residence.offset;
       writer.line(`${view}.fill(${view === 'SM' ? 'null' : 0}, fp + ${from}, fp + ${from + count});`);
     }
@@ -167,7 +172,7 @@ function initialize(
     return;
   }
   if (given || !residence.logged) {
-    toStack(pointer.root.type, residence.offset, value, context);
+    toStack(pointer.root.type, residence.offset, value, omitted, context);
     if (pass.mayCarryTag(id) && value.every(({ tag }) => tag === '0')) {
       writer.line(`ST.fill(0, fp + ${residence.offset}, fp + ${residence.offset + count});`);
     }
@@ -188,10 +193,7 @@ function update(statement: Extract<Statement, { kind: 'update' }>, context: Func
   const scalar = scalarOf(place.type);
   const result =
     matrixUpdate(operator, place.type, left, value.type, right, context) ??
-    pairwise(left, right, context).map(([a, b]) => {
-      if ((operator === '/' || operator === '%') && !isFloat(scalar)) noteDivision(b, statement, context);
-      return binaryComponent(operator, scalar, a, b, context);
-    });
+    pairwiseOperation(operator, scalar, left, right, statement, context);
   const kept = pass.variant.values ? result.map((part) => writer.keep(part)) : result;
   store(pointer, place.type, kept, { node: place, span: place.span }, context);
   record(rootOf(place)?.name ?? null, place, kept, context);

@@ -1,12 +1,21 @@
 import type { Expression, FunctionDefinition, Place, Program, Statement, Value } from '../wgsl/program.js';
-import { rootOf, walkExpression, walkStatements } from './walk.js';
+import { actsOn, hasEffects } from './effects.js';
+import { rootOf, walkStatements } from './walk.js';
 
-/** What may flow where in a program, over all executions. Ids are those of variables, lets and parameters. */
-export interface Flow {
-  /** Whether a branch, or the address of anything else that matters to one, depends on what the variable holds. */
-  readonly isRelevant: (variableId: number) => boolean;
+/** Whose values matter to something. Ids are those of variables, lets and parameters. */
+export interface Relevance {
+  readonly of: (id: number) => boolean;
+  readonly ofResult: (functionId: number) => boolean;
   /** Names of the storage variables that are relevant. */
-  readonly relevantStorage: ReadonlySet<string>;
+  readonly storage: ReadonlySet<string>;
+}
+
+/** What may flow where in a program, over all executions. */
+export interface Flow {
+  /** What has to be right for accesses to be counted: that a branch depends on, or the address of what a branch depends on. */
+  readonly counting: Relevance;
+  /** What has to be right for accesses and tags to be: all that a condition, a choice or an address depends on. */
+  readonly tracing: Relevance;
   /**
    * Whether what is relevant passes from one invocation to another. Without that the counts of a workgroup's accesses are
    * the same if its invocations run one after the other, and no barrier has to be kept.
@@ -14,6 +23,8 @@ export interface Flow {
   readonly needsWaits: boolean;
   /** Whether something relevant is stored from a subgroup matrix. */
   readonly needsMatrices: boolean;
+  /** Whether invocations of a subgroup exchange values, or hold matrices together. */
+  readonly hasSubgroups: boolean;
   /** Whether a word of a storage buffer may come to be held there. */
   readonly mayCarryTag: (id: number) => boolean;
   readonly mayReturnTag: (functionId: number) => boolean;
@@ -60,14 +71,17 @@ class Builder {
   /** From what is needed to what needs it, the other way round. */
   readonly needed = new Graph();
   readonly backwards = new Graph();
+  /** What decides whether something is accessed, and beside that what decides between values or where they lie. */
   readonly branches = new Set<NodeId>();
+  readonly choices = new Set<NodeId>();
   readonly indices = new Set<NodeId>();
   /** Variables that are assigned to somewhere. */
   readonly written = new Set<number>();
   /** Those of them that subgroup matrices are stored to. */
   readonly writtenByMatrices = new Set<number>();
-  /** Whether invocations of a subgroup exchange values. */
+  /** Whether invocations of a subgroup exchange values, and whether they hold matrices together. */
   hasExchanges = false;
+  hasMatrices = false;
   private readonly roots = new Map<number, Set<number>>();
 
   constructor(program: Program) {
@@ -133,7 +147,10 @@ class Builder {
   private index(index: Expression, roots: readonly number[]): void {
     const { data, needs } = this.sources(index);
     for (const node of data) this.indices.add(node);
-    for (const root of roots) for (const node of [...data, ...needs]) this.needed.add([root], node);
+    for (const node of [...data, ...needs]) {
+      this.choices.add(node);
+      for (const root of roots) this.needed.add([root], node);
+    }
   }
 
   /** The variables that a subgroup matrix is loaded from or stored to; offset and stride are indices of theirs. */
@@ -184,13 +201,15 @@ class Builder {
       case 'builtin':
       case 'subgroup':
         this.hasExchanges ||= expression.kind === 'subgroup';
+        if (expression.kind === 'builtin' && expression.name === 'select') this.choose(expression.args[2]!);
         return this.all(expression.kind === 'construct' ? expression.parts : expression.args);
       case 'subgroup-matrix':
+        this.hasMatrices = true;
         if (expression.name !== 'subgroupMatrixLoad') return this.all(expression.args);
         return { data: this.matrixPlace(expression.args[0]!, expression.args[1]!, expression.args[3]!), needs: [] };
       case 'element': {
         const base = this.sources(expression.base);
-        const index = this.sources(expression.index);
+        const index = this.choose(expression.index);
         for (const node of index.data) this.indices.add(node);
         return { data: base.data, needs: [...base.needs, ...index.data, ...index.needs] };
       }
@@ -214,6 +233,13 @@ class Builder {
         return { data: roots, needs: [] };
       }
     }
+  }
+
+  /** What an expression is made of that says which of several values it is. */
+  private choose(by: Expression): Sources {
+    const found = this.sources(by);
+    for (const node of [...found.data, ...found.needs]) this.choices.add(node);
+    return found;
   }
 
   private call(expression: Extract<Expression, { kind: 'call' }>): Sources {
@@ -295,7 +321,7 @@ class Builder {
 
   /** A condition matters by itself where its branches do something; else to the variables they assign. */
   private branch(condition: Expression, bodies: readonly Statement[]): void {
-    const { data, needs } = this.sources(condition);
+    const { data, needs } = this.choose(condition);
     const nodes = [...data, ...needs];
     if (bodies.some((body) => actsOn(body))) {
       for (const node of nodes) this.branches.add(node);
@@ -310,61 +336,35 @@ class Builder {
   }
 }
 
-/** Whether evaluating an expression counts an access, or calls what may. */
-function hasEffects(expression: Expression): boolean {
-  let found = false;
-  walkExpression(
-    expression,
-    effects(() => (found = true)),
-  );
-  return found;
+/** Names of the storage variables that later passes need right: they count as relevant here. */
+export interface LaterStorage {
+  readonly counting: ReadonlySet<string>;
+  readonly tracing: ReadonlySet<string>;
 }
 
-function effects(note: () => void): Parameters<typeof walkExpression>[1] {
-  return {
-    expression: ({ kind }) => {
-      if (kind === 'call' || kind === 'atomic' || kind === 'uniform-load' || kind.startsWith('subgroup')) note();
-    },
-    place: (place) => {
-      const root = rootOf(place);
-      if (root === null || (root.space !== 'function' && root.space !== 'private')) note();
-    },
-  };
-}
-
-/** Whether a statement does more than assign to variables of its invocation. */
-function actsOn(statement: Statement): boolean {
-  let found = false;
-  const note = (): void => {
-    found = true;
-  };
-  walkStatements([statement], {
-    ...effects(note),
-    statement: ({ kind }) => {
-      const plain = ['block', 'declare', 'let', 'assign', 'update', 'evaluate', 'if', 'switch'];
-      if (!plain.includes(kind)) note();
-    },
-  });
-  return found;
-}
-
-/**
- * Works out what flows where. `laterStorage` names storage variables that later passes need right: they count as
- * relevant here.
- */
-export function analyseFlow(program: Program, laterStorage: ReadonlySet<string>): Flow {
+/** Works out what flows where. */
+export function analyseFlow(program: Program, later: LaterStorage): Flow {
   const builder = new Builder(program);
   const storage = program.variables.filter(({ space }) => space === 'storage');
   const shared = program.variables.filter(({ space }) => space === 'storage' || space === 'workgroup');
-  const later = storage.filter(({ name }) => laterStorage.has(name)).map(({ id }) => id);
-  const relevant = builder.needed.reach([...builder.branches, ...later]);
+  const relevance = (names: ReadonlySet<string>, from: Iterable<NodeId>): Relevance => {
+    const needed = storage.filter(({ name }) => names.has(name)).map(({ id }) => id);
+    const relevant = builder.needed.reach([...from, ...needed]);
+    return {
+      of: (id) => relevant.has(id),
+      ofResult: (id) => relevant.has(-1 - id),
+      storage: new Set(storage.filter(({ id }) => relevant.has(id)).map(({ name }) => name)),
+    };
+  };
+  const counting = relevance(later.counting, builder.branches);
   const tagged = builder.data.reach(storage.map(({ id }) => id));
   const indices = builder.backwards.reach(builder.indices);
   return {
-    isRelevant: (id) => relevant.has(id),
-    needsWaits: builder.hasExchanges || shared.some(({ id }) => relevant.has(id) && builder.written.has(id)),
-    needsMatrices: [...builder.writtenByMatrices].some((id) => relevant.has(id)),
-    relevantStorage: new Set(storage.filter(({ id }) => relevant.has(id)).map(({ name }) => name)),
+    counting,
+    tracing: relevance(later.tracing, [...builder.branches, ...builder.choices]),
+    needsWaits: builder.hasExchanges || shared.some(({ id }) => counting.of(id) && builder.written.has(id)),
+    needsMatrices: [...builder.writtenByMatrices].some((id) => counting.of(id)),
+    hasSubgroups: builder.hasExchanges || builder.hasMatrices,
     mayCarryTag: (id) => tagged.has(id),
     mayReturnTag: (id) => tagged.has(-1 - id),
     mayReachIndex: (id) => indices.has(id),

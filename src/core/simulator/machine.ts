@@ -5,6 +5,7 @@ import type { HeldMatrix } from './held-matrix.js';
 import { AccessLog } from './log.js';
 import * as numerics from './numerics.js';
 import type { Provenance, SimulationInput } from './trace.js';
+import { tagEnvironment, tagTeller, type TagTeller } from './tags.js';
 import { ValueBook } from './value-book.js';
 
 /** Rounds of loops without a known end that one workgroup may make before it is given up as endless. */
@@ -64,8 +65,7 @@ export interface Machine {
   readonly values: ValueBook;
   readonly position: Position;
   readonly provenance: Provenance | null;
-  /** Tells of a value with a tag other than 0 that was stored to a memory (its index in the pass). */
-  readonly tagged: (memory: number, tag: number, bytes: number) => void;
+  readonly tagged: TagTeller;
   /** What the code of a text is called with. */
   readonly environment: object;
   /** Goes on to another invocation, epoch or phase. */
@@ -197,39 +197,8 @@ function environmentOf(machine: Machine): object {
     overflowed: (place: number, exact: number) => faults.note(place, exact),
     happened: (place: number) => faults.note(place, null),
     recorded: (place: number, parts: number[]) => values.add(place, parts),
-    ...tagEnvironment(machine),
+    ...(provenance && tagEnvironment(provenance, machine.tagged)),
   };
 }
 
 const numericEnvironment = { ...numerics, HT: numerics.halfTable };
-
-/** The tag of a sum to which a product is added of which at least one factor has a tag. */
-function accumulation({ join, multiply }: Provenance): (sum: number, a: number, b: number) => number {
-  return (sum, a, b) => {
-    const product = a === 0 ? b : b === 0 ? a : multiply(a, b);
-    return sum === product || product === 0 ? sum : sum === 0 ? product : join(sum, product);
-  };
-}
-
-/** Joins and products of tags, and what is told about stores of tagged values. */
-function tagEnvironment({ provenance, tagged }: Machine): object {
-  return {
-    join: provenance?.join,
-    multiply: provenance?.multiply,
-    accumulate: provenance === null ? null : accumulation(provenance),
-    workgroupTagged: tagged,
-    storageTagged: tagged,
-  };
-}
-
-function tagTeller({ memories }: CompiledPass, provenance: Provenance | null): Machine['tagged'] {
-  const workgroupIndex = new Map<number, number>();
-  for (const [index, { space }] of memories.entries()) {
-    if (space === 'workgroup') workgroupIndex.set(index, workgroupIndex.size);
-  }
-  return (memory, tag, bytes) => {
-    const own = workgroupIndex.get(memory);
-    if (own === undefined) provenance?.store(memories[memory]!.buffer!, tag, bytes);
-    else provenance?.stage(own, tag, bytes);
-  };
-}

@@ -89,7 +89,7 @@ class PassRun {
   ): Generator<SimulationProgress, void> {
     if (workgroups.length === 0) return;
     const { recording } = this.compiled;
-    const text = treatment === 'counted' || recording.countsOnly ? 'counted' : 'full';
+    const text = treatment === 'counted' || this.pass.texts.full === null ? 'counted' : 'full';
     const entry = this.entry(text);
     const { watch } = this.input;
     const logs = treatment === 'logged' && recording.accesses;

@@ -15,10 +15,11 @@ export interface Recording {
   /** Values of `let`s and `var`s of one invocation. */
   readonly values: boolean;
   /**
-   * Nothing but how often each site is executed: what no address and no branch depends on is left out, so that the
-   * buffers hold no results. Excludes everything else; the workgroups to be logged are counted, and have no log.
+   * What the kernel leaves in its buffers. Without it, values that no address, no branch and no tag depends on are left
+   * out, and buffers that hold nothing else need no contents (`CompiledSimulation.contents`). A recording of nothing at all
+   * still counts how often each site is executed: the workgroups to be logged are counted then, and have no log.
    */
-  readonly countsOnly: boolean;
+  readonly contents: boolean;
 }
 
 /**
@@ -198,10 +199,19 @@ export interface SimulationProgress {
 export interface Provenance {
   /** First tag of each buffer of the plan that holds an input, or 0 for buffers whose values count for nothing. */
   readonly base: Int32Array;
-  /** Sum, difference, minimum, maximum, quotient: what a value made from both comes from. Never asked for equal tags. */
-  readonly join: (a: number, b: number) => number;
+  /** The tags that `join` and `multiply` make are not below it, those of words are. */
+  readonly madeFrom: number;
+  /**
+   * Sum, difference, minimum, maximum, quotient: what a value made from both comes from. Never asked for equal tags.
+   * `times` (1 unless it is said): so many values at once that come from the same two.
+   */
+  readonly join: (a: number, b: number, times?: number) => number;
   /** Product of the two. Asked for equal tags too. */
-  readonly multiply: (a: number, b: number) => number;
+  readonly multiply: (a: number, b: number, times?: number) => number;
+  /** Whether two words, and all between them, make the same products: they are elements of one row. */
+  readonly alike: (first: number, last: number) => boolean;
+  /** Whether the same product asked for again is the same again; where not, `times` is always 1. */
+  readonly repeats: boolean;
   /** A value with a tag other than 0 was stored to workgroup memory: `bytes` of `variable` (its index among `workgroupVariables`). */
   readonly stage: (variable: number, tag: number, bytes: number) => void;
   /** A value with a tag other than 0 was stored to a storage buffer (its index among the plan's buffers). */

@@ -86,12 +86,12 @@ export class Writer {
     return name;
   }
 
-  /** A temporary that can be taken back as long as no other line uses it. */
-  withdrawable(code: string): { readonly name: string; readonly withdraw: () => void } {
+  /** Temporaries that can be taken back as long as no other line uses one of them. */
+  withdrawable(codes: readonly string[]): { readonly names: readonly string[]; readonly withdraw: () => void } {
     const { lines } = this;
-    const name = this.temporary(code);
-    const at = lines.length - 1;
-    return { name, withdraw: () => void (lines[at] = '') };
+    const at = lines.length;
+    const names = codes.map((code) => this.temporary(code));
+    return { names, withdraw: () => void lines.fill('', at, at + codes.length) };
   }
 
   /** The component under a name of its own that later assignments do not change. */

@@ -26,10 +26,9 @@ export function simulatedContext(
   { subgroupSize = 32, provenance = false, faults = false } = {},
 ): AnalysisContext {
   const { plan } = kernel;
-  const countsOnly = logged === 'none' && !faults && !provenance;
   const recorder = provenance ? createProvenance(plan, kernel.mechanism, kernel.computation, kernel.values) : null;
   const followed = recorder !== null;
-  const recording = { accesses: logged !== 'none', faults, provenance: followed, values: false, countsOnly };
+  const recording = { accesses: logged !== 'none', faults, provenance: followed, values: false, contents: faults };
   const result = compileSimulation(plan, recording);
   if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
   const requests = plan.passes.map(({ workgroups: [x, y, z] }): PassRequest => {

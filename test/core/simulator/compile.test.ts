@@ -3,7 +3,7 @@ import { SimulationCompiler, type CompiledSimulation } from '../../../src/core/s
 import type { Recording } from '../../../src/core/simulator/trace.js';
 import { all, bare, compiled, finish, modulePlan } from './simulated.js';
 
-const counting: Recording = { ...bare, countsOnly: true };
+const counting: Recording = { ...bare, contents: false };
 
 /** A kernel over a table whose first word says how many of the others each invocation reads. */
 const kernel = (rounds: string): string => `

@@ -21,7 +21,7 @@ import type {
 /** What Node makes of a generated text. */
 export const instantiate = (code: string): unknown => runInThisContext(code) as unknown;
 
-export const bare: Recording = { accesses: false, faults: false, provenance: false, values: false, countsOnly: false };
+export const bare: Recording = { accesses: false, faults: false, provenance: false, values: false, contents: true };
 export const logging: Recording = { ...bare, accesses: true };
 
 /** Where the built-in kernels are. */

@@ -149,6 +149,9 @@ function spy(bases: readonly number[]): { provenance: Provenance; heard: string[
   const heard: string[] = [];
   const provenance: Provenance = {
     base: Int32Array.from(bases),
+    madeFrom: 1000,
+    alike: () => false,
+    repeats: true,
     join: (a, b) => 1000 + a + b,
     multiply: (a, b) => 100_000 + a * b,
     stage: (variable, tag, bytes) => void heard.push(`stage ${variable} ${tag} ${bytes}`),
