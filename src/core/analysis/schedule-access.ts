@@ -1,7 +1,7 @@
 import type { Plan } from '../kernel/model.js';
 import type { Site } from '../simulator/trace.js';
 import type { TileAccess } from './schedule.js';
-import { viewOf, wordPlaces, type WordPlaces } from './tensor-places.js';
+import { placeFinder, viewOf, type PlaceFinder } from './tensor-places.js';
 
 /** The accesses of one step to one plane of a tensor, growing. */
 interface Growing {
@@ -22,7 +22,7 @@ interface Growing {
 interface Slot {
   readonly tensor: string;
   readonly mode: 'read' | 'write';
-  readonly places: WordPlaces;
+  readonly places: PlaceFinder;
   readonly stamps: Uint32Array;
   current: Growing | null;
   /** The tiles of the step by their first row. */
@@ -32,16 +32,23 @@ interface Slot {
 /** Turns the accesses of steps into rectangles of tensors. One for each pass, used step by step. */
 export class AccessCollector {
   private readonly slots: (Slot | null)[];
+  /** By site: 1 where its accesses are to a tensor or scratch. */
+  readonly collects: Uint8Array;
+  private readonly bytes: Uint32Array;
+  /** The tile that each site was added to last, of whatever step. */
+  private readonly tileOfSite: (Growing | null)[];
   private tiles: Growing[] = [];
   private step = 0;
 
   /** `siteIndex` numbers the pass's sites for the result. */
   constructor(
     plan: Plan,
-    private readonly sites: readonly Site[],
+    sites: readonly Site[],
     private readonly siteIndex: readonly number[],
-    places: readonly (WordPlaces | null)[],
+    places: readonly (PlaceFinder | null)[],
   ) {
+    this.bytes = Uint32Array.from(sites, ({ bytes }) => bytes);
+    this.tileOfSite = sites.map(() => null);
     const known = new Map<string, Slot>();
     this.slots = sites.map(({ kind, space, buffer }) => {
       const tensorPlaces = buffer === null ? null : (places[buffer] ?? null);
@@ -52,13 +59,14 @@ export class AccessCollector {
         tensor: tensorName(plan, buffer),
         mode,
         places: tensorPlaces,
-        stamps: new Uint32Array(tensorPlaces.rows.length),
+        stamps: new Uint32Array(tensorPlaces.words),
         current: null,
         open: new Map<number, Growing>(),
       };
       known.set(name, slot);
       return slot;
     });
+    this.collects = Uint8Array.from(this.slots, (slot) => (slot === null ? 0 : 1));
   }
 
   /** Begins a step. */
@@ -71,28 +79,22 @@ export class AccessCollector {
     this.step++;
   }
 
-  /** Whether the accesses of a site are to a tensor or scratch. */
-  collects(site: number): boolean {
-    return this.slots[site] !== null;
-  }
-
   /** Adds one access of the step; accesses to anything but tensors and scratch say nothing here. */
   add(site: number, address: number): void {
     const slot = this.slots[site];
     if (!slot) return;
-    const { bytes } = this.sites[site]!;
+    const bytes = this.bytes[site]!;
     const first = address >>> 2;
     const last = (address + bytes - 1) >>> 2;
-    const { rows } = slot.places;
-    const row = rows[first] ?? -1;
-    if (row >= 0 && rows[last] === row) this.addRun(slot, site, row, first, last, bytes);
+    const { places } = slot;
+    const row = places.rowAt(first);
+    if (row >= 0 && (first === last || places.rowAt(last) === row)) this.addRun(slot, site, row, first, last, bytes);
     else this.addWords(slot, site, first, last, bytes);
   }
 
   private addWords(slot: Slot, site: number, first: number, last: number, bytes: number): void {
-    const { rows } = slot.places;
     for (let word = first; word <= last; word++) {
-      const row = rows[word] ?? -1;
+      const row = slot.places.rowAt(word);
       if (row >= 0) this.addRun(slot, site, row, word, word, bytes / (last - first + 1));
     }
   }
@@ -100,16 +102,21 @@ export class AccessCollector {
   private addRun(slot: Slot, site: number, row: number, first: number, last: number, bytes: number): void {
     let tile = slot.current;
     if (!tile || row < tile.rowLow || row >= tile.rowHigh) tile = this.open(slot, row);
-    const { columns, perWord } = slot.places;
+    const { places, stamps } = slot;
+    const column0 = places.columnAt(first);
+    const column1 = places.columnAt(last) + places.perWord;
     if (row < tile.row0) tile.row0 = row;
     if (row >= tile.row1) tile.row1 = row + 1;
-    if (columns[first]! < tile.column0) tile.column0 = columns[first]!;
-    if (columns[last]! + perWord > tile.column1) tile.column1 = columns[last]! + perWord;
+    if (column0 < tile.column0) tile.column0 = column0;
+    if (column1 > tile.column1) tile.column1 = column1;
     tile.bytes += bytes;
-    tile.sites.add(site);
+    if (this.tileOfSite[site] !== tile) {
+      this.tileOfSite[site] = tile;
+      tile.sites.add(site);
+    }
     for (let word = first; word <= last; word++) {
-      if (slot.stamps[word] === this.step) continue;
-      slot.stamps[word] = this.step;
+      if (stamps[word] === this.step) continue;
+      stamps[word] = this.step;
       tile.words++;
     }
   }
@@ -168,10 +175,10 @@ export function tensorName(plan: Plan, buffer: number): string {
   return content.kind === 'tensor' ? content.tensor : variable;
 }
 
-/** The places of the words of each buffer; null for uniforms. */
-export function bufferPlaces(plan: Plan): readonly (WordPlaces | null)[] {
+/** Looks up the words of each buffer; null for uniforms. */
+export function bufferPlaces(plan: Plan): readonly (PlaceFinder | null)[] {
   return plan.buffers.map((buffer) => {
     const view = viewOf(buffer);
-    return view === null ? null : wordPlaces(view, buffer.byteLength);
+    return view === null ? null : placeFinder(view, buffer.byteLength);
   });
 }

@@ -17,7 +17,7 @@ const mostPerWorkgroup = 2000;
 
 /** Which tile is where at each step of the logged workgroups. */
 export function buildSchedule(context: AnalysisContext): Schedule {
-  const { plan, simulation } = context;
+  const { plan, simulation, provenance } = context;
   const sites: ScheduleSite[] = [];
   const places = bufferPlaces(plan);
   const logs = simulation.passes.reduce((sum, pass) => sum + pass.logs.length, 0);
@@ -27,9 +27,9 @@ export function buildSchedule(context: AnalysisContext): Schedule {
     const collector = new AccessCollector(plan, trace.sites, numberSites(context, pass, sites), places);
     return trace.logs.map((log): readonly ScheduleStep[] => {
       const index = linearIndex(log.workgroup, trace.workgroups);
-      const records = context.provenance?.workgroups ?? [];
-      const record = records.find((known) => known.pass === pass && known.workgroup === index) ?? null;
-      return workgroupSteps({ context, trace, log, collector, record, range });
+      const record = provenance?.workgroups.find((own) => own.pass === pass && own.workgroup === index) ?? null;
+      const keepsState = provenance !== null && record?.keepsState(provenance.space.keys) === true;
+      return workgroupSteps({ context, trace, log, collector, record, keepsState, range });
     });
   });
   const tensors = scheduleTensors(context);
@@ -39,7 +39,7 @@ export function buildSchedule(context: AnalysisContext): Schedule {
   return {
     tensors,
     score: scoreMatrix(context),
-    pages: context.provenance?.space.pages ?? null,
+    pages: provenance?.space.pages ?? null,
     sites,
     workgroups: byPass.flatMap((workgroups, pass) =>
       workgroups.map((steps, index) => ({

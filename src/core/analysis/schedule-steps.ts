@@ -3,8 +3,9 @@ import type { PassTrace, WorkgroupLog } from '../simulator/trace.js';
 import type { AnalysisContext } from './context.js';
 import type { ProvenanceRecorder } from './provenance.js';
 import type { AccessCollector } from './schedule-access.js';
+import { orderSegments, segmentEnd } from './segment-order.js';
 import { united, uniteStates } from './schedule-merge.js';
-import type { ScheduleStep, ScoreTile, StateAccess, TileHeld } from './schedule.js';
+import type { ScheduleStep, ScoreTile, StateAccess, TileAccess, TileHeld } from './schedule.js';
 import type { HeldContent, PairTile, WorkgroupRecord } from './step-record.js';
 
 /** What the steps of a workgroup are made from. */
@@ -15,32 +16,24 @@ export interface StepSources {
   readonly collector: AccessCollector;
   /** What provenance knows of this workgroup; null where values were not followed. */
   readonly record: WorkgroupRecord | null;
+  /** Whether the states that the workgroup makes are ever read or stored. */
+  readonly keepsState: boolean;
   /** The mask; null where there is none that all sequences share: then no pair counts as masked. */
   readonly range: ((query: number) => KeyRange) | null;
 }
 
-/** Segments of a log that belong together: of one phase or of several. */
-type Segments = readonly number[];
+/** Segments of a log that belong together: of one phase, or of several of an epoch in their order. */
+type Segments = Uint32Array;
 
-/** A part of an epoch that may become a step. */
-interface Part {
+/** What some segments touch. */
+interface Touched {
   readonly segments: Segments;
-  readonly step: ScheduleStep | null;
+  readonly accesses: readonly TileAccess[];
+  readonly counts: StepCounts;
 }
 
 /** Tiles below this density have holes: an outer loop that goes over the rows of a tile makes no steps of its own. */
 const leastDensity = 0.75;
-
-/** The segments of a log by epoch and phase, in order. */
-function segmentsByPhase(log: WorkgroupLog): readonly (readonly Segments[])[] {
-  const epochs: number[][][] = [];
-  for (let segment = 0; segment < log.segments; segment++) {
-    const phases = (epochs[log.segmentEpoch[segment]!] ??= []);
-    (phases[log.segmentPhase[segment]!] ??= []).push(segment);
-  }
-  // flatMap passes over epochs and phases without accesses.
-  return epochs.flatMap((phases) => [phases.flatMap((segments) => [segments])]);
-}
 
 /**
  * The steps of one logged workgroup, in order; those that touch nothing are left out. An epoch is a step, or several
@@ -48,20 +41,44 @@ function segmentsByPhase(log: WorkgroupLog): readonly (readonly Segments[])[] {
  * own. A loop by which the invocations load a tile together is one step.
  */
 export function workgroupSteps(sources: StepSources): readonly ScheduleStep[] {
-  return segmentsByPhase(sources.log).flatMap((phases) => epochSteps(sources, phases));
+  const { segmentEpoch, segmentPhase } = sources.log;
+  const order = orderSegments(sources.log, [segmentPhase, segmentEpoch]);
+  return runsOf(order, segmentEpoch).flatMap((segments) => epochSteps(sources, segments));
 }
 
-function epochSteps(sources: StepSources, phases: readonly Segments[]): readonly ScheduleStep[] {
-  const whole = (): readonly ScheduleStep[] => asList(buildStep(sources, phases.flat(), true));
-  if (phases.length === 1) return whole();
-  const parts = phases.map((segments): Part => ({ segments, step: buildStep(sources, segments, false) }));
-  const walking = parts.filter(({ step }) => step !== null && step.accesses.length > 0);
-  if (walking.length < 2 || (sources.log.epochs > 1 && !formsByPhase(sources, phases))) return whole();
-  const together = whole();
-  const density = leastDensityOf(walking.flatMap(({ step }) => asList(step)));
-  if (density < leastDensity && leastDensityOf(together) > density) return together;
+/** Cuts segments where their keys change. */
+function runsOf(segments: Segments, keys: Uint32Array): readonly Segments[] {
+  const runs: Segments[] = [];
+  let first = 0;
+  for (let at = 1; at <= segments.length; at++) {
+    if (at < segments.length && keys[segments[at]!] === keys[segments[first]!]) continue;
+    runs.push(segments.subarray(first, at));
+    first = at;
+  }
+  return runs;
+}
+
+function epochSteps(sources: StepSources, epoch: Segments): readonly ScheduleStep[] {
+  const step = (touched: Touched, endsEpoch: boolean): readonly ScheduleStep[] =>
+    asList(buildStep(sources, touched, endsEpoch));
+  const whole = (): readonly ScheduleStep[] => step(touch(sources, epoch), true);
+  const phases = runsOf(epoch, sources.log.segmentPhase);
+  if (phases.length === 1 || (sources.log.epochs > 1 && !formsByPhase(sources, phases))) return whole();
+  const parts = phases.map((segments) => touch(sources, segments));
+  if (parts.filter(({ accesses }) => accesses.length > 0).length < 2) return whole();
+  const density = leastDensityOf(parts);
+  if (density < leastDensity) {
+    const together = touch(sources, epoch);
+    if (leastDensityOf([together]) > density) return step(together, true);
+  }
   const groups = groupParts(parts);
-  return groups.flatMap((segments, index) => asList(buildStep(sources, segments, index === groups.length - 1)));
+  let end = 0;
+  return groups.flatMap((group, index) => {
+    const start = end;
+    for (const { segments } of group) end += segments.length;
+    const touched = group.length === 1 ? group[0]! : touch(sources, epoch.subarray(start, end));
+    return step(touched, index === groups.length - 1);
+  });
 }
 
 /** Whether the phases of an epoch form different pairs or states. */
@@ -75,35 +92,38 @@ function formsByPhase({ log, record }: StepSources, phases: readonly Segments[])
 
 const asList = (step: ScheduleStep | null): readonly ScheduleStep[] => (step === null ? [] : [step]);
 
-function leastDensityOf(steps: readonly ScheduleStep[]): number {
-  return Math.min(1, ...steps.flatMap(({ accesses }) => accesses.map(({ density }) => density)));
+function leastDensityOf(parts: readonly Touched[]): number {
+  return Math.min(1, ...parts.flatMap(({ accesses }) => accesses.map(({ density }) => density)));
 }
 
 /** Phases that do not touch device memory belong to the one before them, or at the beginning to the one after. */
-function groupParts(parts: readonly Part[]): readonly Segments[] {
-  const groups: number[][] = [];
-  let open: number[] | null = null;
+function groupParts(parts: readonly Touched[]): readonly (readonly Touched[])[] {
+  const groups: Touched[][] = [];
+  let open: Touched[] | null = null;
   let walks = false;
-  for (const { segments, step } of parts) {
-    const touches = step !== null && step.accesses.length > 0;
+  for (const part of parts) {
+    const touches = part.accesses.length > 0;
     if (open === null || (touches && walks)) {
       open = [];
       groups.push(open);
       walks = false;
     }
-    open.push(...segments);
+    open.push(part);
     walks ||= touches;
   }
   return groups;
 }
 
-function buildStep(sources: StepSources, segments: Segments, endsEpoch: boolean): ScheduleStep | null {
-  const { log, record, collector, context } = sources;
+function buildStep(
+  sources: StepSources,
+  { segments, accesses, counts }: Touched,
+  endsEpoch: boolean,
+): ScheduleStep | null {
+  if (counts.mainSite === null) return null;
+  const { log, record, context } = sources;
   const { provenance } = context;
   const epoch = log.segmentEpoch[segments[0]!]!;
-  const phases = [...new Set(segments.map((segment) => log.segmentPhase[segment]!))];
-  const counts = countAccesses(sources, segments);
-  if (counts.mainSite === null) return null;
+  const phases = runsOf(segments, log.segmentPhase).map(([first]) => log.segmentPhase[first!]!);
   const tiles = united(
     phases.flatMap((phase) => record?.tiles(epoch, phase) ?? []),
     ({ by, plane }) => `${by} ${plane}`,
@@ -115,10 +135,10 @@ function buildStep(sources: StepSources, segments: Segments, endsEpoch: boolean)
     phase: phases[0]!,
     kind: kindOf(counts, tiles.length > 0),
     barrier: endsEpoch && epoch < log.epochs - 1,
-    accesses: collector.accesses(),
+    accesses,
     held: endsEpoch ? (record?.held(epoch) ?? []).map(heldTile) : [],
     scores: provenance === null ? [] : scoreTiles(tiles, sources, provenance),
-    states: stateAccesses(tiles, record, provenance),
+    states: stateAccesses(tiles, sources),
     deviceAccesses: counts.reads + counts.writes,
     workgroupAccesses: counts.workgroup,
     span,
@@ -146,32 +166,31 @@ interface StepCounts {
   readonly mainSite: number | null;
 }
 
-function countAccesses({ log, trace, collector }: StepSources, segments: readonly number[]): StepCounts {
-  const bySite = new Map<number, number>();
+function touch({ log, trace, collector }: StepSources, segments: Segments): Touched {
+  const { site: sites, address, segmentStart } = log;
+  const bySite = new Uint32Array(trace.sites.length);
+  const seen: number[] = [];
   collector.begin();
   for (const segment of segments) {
-    const start = log.segmentStart[segment]!;
-    const end = segment + 1 < log.segments ? log.segmentStart[segment + 1]! : log.count;
-    // Accesses of one site follow each other in the inner loops: they are counted together.
-    for (let at = start; at < end;) {
-      const site = log.site[at]!;
-      const first = at;
-      if (collector.collects(site)) {
-        for (; at < end && log.site[at] === site; at++) collector.add(site, log.address[at]!);
-      } else while (at < end && log.site[at] === site) at++;
-      bySite.set(site, (bySite.get(site) ?? 0) + at - first);
+    const end = segmentEnd(log, segment);
+    for (let access = segmentStart[segment]!; access < end; access++) {
+      const site = sites[access]!;
+      if (bySite[site]!++ === 0) seen.push(site);
+      if (collector.collects[site] === 1) collector.add(site, address[access]!);
     }
   }
   const counts = { reads: 0, writes: 0, workgroup: 0 };
   let mainSite: number | null = null;
-  for (const [index, count] of bySite) {
+  // Of sites with equally many accesses the first one counts.
+  for (const index of seen) {
     const { kind, space } = trace.sites[index]!;
+    const count = bySite[index]!;
     if (space === 'storage') counts[kind === 'read' ? 'reads' : 'writes'] += count;
     else if (space === 'workgroup') counts.workgroup += count;
     else continue;
-    if (mainSite === null || count > bySite.get(mainSite)!) mainSite = index;
+    if (mainSite === null || count > bySite[mainSite]!) mainSite = index;
   }
-  return { ...counts, mainSite };
+  return { segments, accesses: collector.accesses(), counts: { ...counts, mainSite } };
 }
 
 function kindOf({ reads, writes }: StepCounts, forms: boolean): ScheduleStep['kind'] {
@@ -253,15 +272,10 @@ function scoreTile(
   return { by, plane, rect: { row0: row0 - rowLow, row1: row1 - rowLow, column0: key0, column1: key1 }, masked };
 }
 
-function stateAccesses(
-  tiles: readonly PairTile[],
-  record: WorkgroupRecord | null,
-  provenance: ProvenanceRecorder | null,
-): readonly StateAccess[] {
-  const keeps = record !== null && provenance !== null && record.keepsState(provenance.space.keys);
+function stateAccesses(tiles: readonly PairTile[], { keepsState }: StepSources): readonly StateAccess[] {
   const accesses = tiles.flatMap(({ by, plane, rowLow, row0, row1, key0, key1 }): readonly StateAccess[] => {
     if (by === 'state') return [{ mode: 'read', plane, keys: { from: Math.min(key0, key1), to: key1 } }];
-    if (!keeps || (by !== 'update' && by !== 'sum')) return [];
+    if (!keepsState || (by !== 'update' && by !== 'sum')) return [];
     return [{ mode: 'update', plane, keys: { from: row0 - rowLow, to: row1 - rowLow } }];
   });
   return united(accesses, ({ mode, plane }) => `${mode} ${plane}`, uniteStates);

@@ -98,6 +98,34 @@ export function wordPlaces(view: TensorView, byteLength: number): WordPlaces {
   return places;
 }
 
+/** Looks up the places of single words of a buffer: less work than `wordPlaces` where only some of them are asked for. */
+export interface PlaceFinder {
+  readonly shape: PlaneShape;
+  readonly perWord: number;
+  readonly words: number;
+  /** Of the first element of a word: `plane * rows + row`, or -1 where the word holds none. */
+  readonly rowAt: (word: number) => number;
+  readonly columnAt: (word: number) => number;
+}
+
+/** A way to look up the places of the words of a buffer. */
+export function placeFinder(view: TensorView, byteLength: number): PlaceFinder {
+  const shape = planeShape(view.dimNames, view.dims);
+  const perWord = perWordOf(view);
+  const words = Math.ceil(byteLength / 4);
+  if (!isWholeRows(view, shape)) {
+    const { rows, columns } = wordPlaces(view, byteLength);
+    return { shape, perWord, words, rowAt: (word) => rows[word] ?? -1, columnAt: (word) => columns[word] ?? 0 };
+  }
+  const first = view.byteOffset / 4;
+  const end = Math.min(words, first + elementCount(view.dims) / perWord);
+  return {
+    ...{ shape, perWord, words },
+    rowAt: (word) => (word < first || word >= end ? -1 : rowOf(shape, (word - first) * perWord)),
+    columnAt: (word) => ((word - first) * perWord) % shape.columns,
+  };
+}
+
 /** Whether a word of a buffer holds elements of two rows (f16 with an odd or a transposed row). */
 export function rowsShareWords(view: TensorView, byteLength: number): boolean {
   const shape = planeShape(view.dimNames, view.dims);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { buildSchedule } from '../../../src/core/analysis/schedule-build.js';
 import { mergeSteps } from '../../../src/core/analysis/schedule-merge.js';
 import type { Rect, Schedule, ScheduleStep, WorkgroupSchedule } from '../../../src/core/analysis/schedule.js';
-import { planeShape, viewOf, wordPlaces } from '../../../src/core/analysis/tensor-places.js';
+import { placeFinder, planeShape, viewOf, wordPlaces } from '../../../src/core/analysis/tensor-places.js';
 import type { Options, Shape } from '../../../src/core/attention/mechanism.js';
 import { builtInText, plannedKernel } from './planned.js';
 import { simulatedContext } from './simulated.js';
@@ -318,6 +318,32 @@ enable f16;
       [3, 0],
       [1, 0],
     ]);
+  });
+
+  it.each([
+    ['rows without gaps', {}],
+    ['rows of halves', { format: 'f16', strideBytes: 2 }],
+    ['rows that begin later', { byteOffset: 8 }],
+    ['pages', { dimNames: ['pages', 'pageSize', 'heads', 'headDim'] }],
+    ['columns first', { strides: [60, 20, 1, 5] }],
+    ['gaps after a vec3', { lanes: 3, strideBytes: 16 }],
+  ] as const)('of single words are those of all words: %s', (_, more) => {
+    const dimNames = ['batch', 'heads', 'seqlen', 'headDim'];
+    const plain = {
+      dimNames,
+      strides: [60, 20, 4, 1],
+      format: 'f32',
+      byteOffset: 0,
+      lanes: 1,
+      strideBytes: 4,
+    } as const;
+    const view = { ...plain, dims: [2, 3, 5, 4], ...more };
+    const { rows, columns } = wordPlaces(view, 4 * 200);
+    const finder = placeFinder(view, 4 * 200);
+    const words = Array.from(rows.keys());
+    expect(words.map(finder.rowAt)).toEqual([...rows]);
+    for (const word of words) if (rows[word]! >= 0) expect(finder.columnAt(word)).toBe(columns[word]);
+    expect([finder.words, finder.rowAt(200)]).toEqual([200, -1]);
   });
 });
 
