@@ -9,19 +9,26 @@ function below(code: string, count: number): Component {
   return count === 1 ? literal('u32', 0) : { ...named(code), range: { low: 0, high: count - 1 } };
 }
 
-/** Whether a built-in input says how many workgroups there are. */
-export function tellsSizes(builtin: BuiltinInput): boolean {
-  return builtin === 'num_workgroups' || builtin === 'global_invocation_index' || builtin === 'workgroup_index';
+function upTo(code: string, most: number): Component {
+  return most === 1 ? literal('u32', 1) : { ...named(code), range: { low: 1, high: most } };
 }
 
-/** The scalars of a built-in input, in terms of the parameters of the generated entry function. */
-export function inputComponents(builtin: BuiltinInput, size: Triple, groups: Triple): Components {
+/** Whether the code of a built-in input holds for just as many workgroups as it is made for. */
+export function isBoundToSizes(builtin: BuiltinInput): boolean {
+  return builtin === 'global_invocation_index' || builtin === 'workgroup_index';
+}
+
+/**
+ * The scalars of a built-in input, in terms of the parameters of the generated entry function. `groups` are the counts of
+ * workgroups; where `asked`, the code asks the environment for them, so that it holds for fewer, too.
+ */
+export function inputComponents(builtin: BuiltinInput, size: Triple, groups: Triple, asked: boolean): Components {
   const invocations = size[0] * size[1] * size[2];
   switch (builtin) {
     case 'workgroup_id':
       return axes.map((axis, at) => below(`w${axis}`, groups[at]!));
     case 'num_workgroups':
-      return groups.map((count) => literal('u32', count));
+      return groups.map((count, at) => (asked ? upTo(`N${axes[at]!}`, count) : literal('u32', count)));
     case 'local_invocation_id':
       return axes.map((axis, at) => below(`l${axis}`, size[at]!));
     case 'local_invocation_index':

@@ -3,7 +3,7 @@ import type { FunctionDefinition, Program, Value } from '../wgsl/program.js';
 import { named, tagOnly, type Components } from './component.js';
 import { passageOf, writeReturn } from './emit-calls.js';
 import type { Exits, FunctionContext, FunctionHandle, PassContext, Pointer, Variant } from './emit-context.js';
-import { inputComponents, tellsSizes } from './emit-inputs.js';
+import { inputComponents, isBoundToSizes } from './emit-inputs.js';
 import { initializePrivate } from './emit-statements.js';
 import { defineValue, writeStatements } from './emit-statements.js';
 import type { Flow } from './flow.js';
@@ -13,8 +13,8 @@ import { logMark, Writer } from './writer.js';
 
 /** Names of the environment that every text takes apart; `createEnvironment` makes them. */
 const names =
-  'S, B, LS, LA, R, RM, RT, RE, X, XT, XM, SF, SI, SM, ST, HT, SG, memory, emptyLog, nextPhase, endless, outside, overflowed, ' +
-  'happened, recorded, join, multiply, accumulate, joinLanes, multiplyLanes, accumulateLanes, dotTag, storeLanes, tagged, TL, ' +
+  'S, B, LS, LA, R, RM, RT, RE, X, XT, XM, SF, SI, SM, ST, HT, SG, Nx, Ny, Nz, memory, emptyLog, nextPhase, endless, outside, ' +
+  'overflowed, happened, recorded, join, multiply, accumulate, joinLanes, multiplyLanes, accumulateLanes, dotTag, storeLanes, tagged, TL, ' +
   'f16, f16bits, f32bits, bitsf32, toI32, toU32, roundEven, exp2, ldexp, smoothstep, frexpFraction, frexpExponent, countOneBits, reverseBits, extractBits, insertBits';
 
 /** The JavaScript of one pass. */
@@ -159,8 +159,10 @@ function entryText(pass: PassContext): string {
   for (const parameter of entry.function.parameters) {
     const inputs = entry.inputs.filter((input) => input.parameter.id === parameter.id);
     const ordered = inputs.toSorted((a, b) => (a.member ?? 0) - (b.member ?? 0));
-    if (ordered.some(({ builtin }) => tellsSizes(builtin))) pass.bindToSizes();
-    const parts = ordered.flatMap(({ builtin }) => inputComponents(builtin, entry.workgroupSize, pass.workgroups));
+    if (ordered.some(({ builtin }) => isBoundToSizes(builtin))) pass.bindToSizes();
+    const parts = ordered.flatMap(({ builtin }) =>
+      inputComponents(builtin, entry.workgroupSize, pass.workgroups, pass.variant.omits === 'addresses'),
+    );
     defineValue(parameter, parts, context);
   }
   initializePrivate(context);
