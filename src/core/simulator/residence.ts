@@ -23,7 +23,7 @@ export interface Residences {
 export function chooseResidences(program: Program, variant: Variant, tables: Tables): Residences {
   const onStack = new Set<number>();
   const initialized = new Set<number>();
-  const offsets = new Map<number, number>();
+  const residences = new Map<number, Residence>();
   const values = new Map<number, number>();
   const counters = variant.values
     ? new Set<number>()
@@ -56,17 +56,20 @@ export function chooseResidences(program: Program, variant: Variant, tables: Tab
       },
     });
   }
+  const choose = (variable: Variable): Residence => {
+    const memory = tables.memoryOf(variable);
+    if (memory) return { kind: 'memory', ...memory };
+    const { id, space, type } = variable;
+    const logged = variant.faults && !initialized.has(id);
+    const count = leavesOf(type).length;
+    if (space === 'function' && !logged && !onStack.has(id) && count <= registerLimit) return { kind: 'register' };
+    return { kind: 'stack', offset: allocate(count), logged };
+  };
   return {
     residenceOf: (variable) => {
-      const memory = tables.memoryOf(variable);
-      if (memory) return { kind: 'memory', ...memory };
-      const { id, space, type } = variable;
-      const logged = variant.faults && !initialized.has(id);
-      const count = leavesOf(type).length;
-      if (space === 'function' && !logged && !onStack.has(id) && count <= registerLimit) return { kind: 'register' };
-      const offset = offsets.get(id) ?? allocate(count);
-      offsets.set(id, offset);
-      return { kind: 'stack', offset, logged };
+      const residence = residences.get(variable.id) ?? choose(variable);
+      residences.set(variable.id, residence);
+      return residence;
     },
     stackOffsetOf: (valueId) => values.get(valueId) ?? null,
     allocateStack: allocate,

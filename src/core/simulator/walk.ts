@@ -50,7 +50,7 @@ function walkStatement(statement: Statement, visitor: Visitor): void {
       if (statement.value) walkExpression(statement.value, visitor);
       return;
     case 'subgroup-matrix-store':
-      for (const argument of statement.args) walkExpression(argument, visitor);
+      walkExpressions(statement.args, visitor);
       return;
     case 'break':
     case 'continue':
@@ -58,55 +58,56 @@ function walkStatement(statement: Statement, visitor: Visitor): void {
   }
 }
 
-/** The expressions that an expression is made of, and its place where it has one. */
-function partsOf(expression: Expression): {
-  readonly expressions: readonly Expression[];
-  readonly place: Place | null;
-} {
-  const just = (...expressions: Expression[]): { expressions: readonly Expression[]; place: null } => ({
-    expressions,
-    place: null,
-  });
+/** Visits an expression and all its parts. Every analysis comes by here: parts are walked where they are, not listed. */
+export function walkExpression(expression: Expression, visitor: Visitor): void {
+  visitor.expression?.(expression);
   switch (expression.kind) {
     case 'constant':
     case 'value':
-      return just();
+      return;
     case 'load':
     case 'address':
-      return { expressions: [], place: expression.place };
+      walkPlace(expression.place, visitor);
+      return;
     case 'unary':
     case 'convert':
     case 'bitcast':
-      return just(expression.operand);
+      walkExpression(expression.operand, visitor);
+      return;
     case 'binary':
     case 'logical':
-      return just(expression.left, expression.right);
+      walkExpression(expression.left, visitor);
+      walkExpression(expression.right, visitor);
+      return;
     case 'construct':
-      return { expressions: expression.parts, place: null };
+      walkExpressions(expression.parts, visitor);
+      return;
     case 'element':
-      return just(expression.base, expression.index);
+      walkExpression(expression.base, visitor);
+      walkExpression(expression.index, visitor);
+      return;
     case 'member':
     case 'swizzle':
-      return just(expression.base);
+      walkExpression(expression.base, visitor);
+      return;
     case 'array-length':
     case 'uniform-load':
-      return just(expression.pointer);
+      walkExpression(expression.pointer, visitor);
+      return;
     case 'atomic':
-      return just(expression.pointer, ...expression.args);
+      walkExpression(expression.pointer, visitor);
+      walkExpressions(expression.args, visitor);
+      return;
     case 'call':
     case 'builtin':
     case 'subgroup':
     case 'subgroup-matrix':
-      return { expressions: expression.args, place: null };
+      walkExpressions(expression.args, visitor);
   }
 }
 
-/** Visits an expression and all its parts. */
-export function walkExpression(expression: Expression, visitor: Visitor): void {
-  visitor.expression?.(expression);
-  const { expressions, place } = partsOf(expression);
-  if (place) walkPlace(place, visitor);
-  for (const part of expressions) walkExpression(part, visitor);
+function walkExpressions(expressions: readonly Expression[], visitor: Visitor): void {
+  for (const expression of expressions) walkExpression(expression, visitor);
 }
 
 function walkPlace(place: Place, visitor: Visitor): void {
