@@ -100,7 +100,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
       code = await work(session);
     } finally {
       session.progress(null);
-      await session.host.dispose();
+      session.host.dispose();
     }
   };
   const program = new Command('tilescope')

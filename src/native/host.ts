@@ -24,6 +24,7 @@ interface Child {
   /** Resolves with words for people once the process is gone. */
   readonly gone: Promise<string>;
   readonly hung: () => boolean;
+  readonly watchdog: NodeJS.Timeout;
 }
 
 /** The process's answers come late where the CPU is busy with a reference; this is far beyond that. */
@@ -52,14 +53,27 @@ export class NativeHost {
     return answer;
   }
 
-  /** Ends the process. */
-  async dispose(): Promise<void> {
-    const child = this.child;
-    this.child = null;
+  /** Ends the process. Nothing of it keeps this one alive: a program that is done need not wait until its memory is freed. */
+  dispose(): void {
+    const child = this.stop();
     if (!child) return;
-    child.channel.dispose();
-    child.process.kill('SIGKILL');
-    await child.gone;
+    child.process.unref();
+    child.process.channel?.unref();
+    child.process.stderr?.destroy();
+    clearInterval(child.watchdog);
+  }
+
+  /** Ends the process, and waits until what it held of the GPU is free. */
+  private async discard(): Promise<void> {
+    await this.stop()?.gone;
+  }
+
+  private stop(): Child | null {
+    const { child } = this;
+    this.child = null;
+    child?.channel.dispose();
+    child?.process.kill('SIGKILL');
+    return child;
   }
 
   /** Makes the call, and once more with a software driver where no GPU was found. */
@@ -78,7 +92,7 @@ export class NativeHost {
     this.options.notify(
       `No GPU was found: using the software Vulkan driver ${this.softwareDriver}. Results are right, speeds are those of the CPU.`,
     );
-    await this.dispose();
+    await this.discard();
     return this.callOnce(method, params, options);
   }
 
@@ -104,7 +118,7 @@ export class NativeHost {
 
   /** After such a failure the process may be about to end itself: it is not asked again. */
   private async retire(child: Child): Promise<void> {
-    if (this.child === child) await this.dispose();
+    if (this.child === child) await this.discard();
   }
 
   private crashed(child: Child, reason: string): LabFailure {
@@ -173,7 +187,7 @@ export class NativeHost {
       clearInterval(watchdog);
       channel.dispose();
     });
-    return { process: child, channel, gone, hung: () => hung };
+    return { process: child, channel, gone, hung: () => hung, watchdog };
   }
 }
 

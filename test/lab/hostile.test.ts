@@ -246,7 +246,7 @@ describe.skipIf(!device)('without the bounds checks of WGSL', () => {
       expect(tensor!.guardsTouched).toBe(4);
       expect(tensor!.wrong).toBe(0);
     } finally {
-      await host.dispose();
+      host.dispose();
     }
   });
 });
