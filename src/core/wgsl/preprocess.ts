@@ -71,6 +71,14 @@ class Preprocessor {
   }
 
   run(): Preprocessed {
+    // Most kernels are written without a preprocessor: where nothing can be expanded or left out, nothing is looked for.
+    if (this.macros.size === 0 && !this.source.includes('#')) this.map.copy(0, this.source.length);
+    else this.lines();
+    const { code, toSource, toSourceSpan } = this.map.finish();
+    return { code, toSource, toSourceSpan, definitions: this.definitions, diagnostics: this.diagnostics };
+  }
+
+  private lines(): void {
     const { source } = this;
     let at = 0;
     let lineIsBlank = true;
@@ -87,8 +95,6 @@ class Preprocessor {
     for (const open of this.conditionals) {
       this.report('unterminated-if', open.opener, 'This #if has no #endif.', 'Add the missing #endif.');
     }
-    const { code, toSource, toSourceSpan } = this.map.finish();
-    return { code, toSource, toSourceSpan, definitions: this.definitions, diagnostics: this.diagnostics };
   }
 
   private active(): boolean {
