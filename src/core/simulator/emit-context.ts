@@ -148,6 +148,8 @@ export interface PassContext {
   readonly watchesExactResult: (functionId: number) => boolean;
   /** Ids of functions whose results carry exact values or tags share the space of function ids. */
   readonly functionFor: (definition: FunctionDefinition, pointers: readonly (Pointer | null)[]) => FunctionHandle;
+  /** Adds a function that is given its name. Returns the name. */
+  readonly addFunction: (write: (name: string) => string) => string;
 }
 
 /** What the statements of one function are written with. */
@@ -155,6 +157,8 @@ export interface FunctionContext {
   readonly pass: PassContext;
   readonly writer: Writer;
   readonly definition: FunctionDefinition;
+  /** Whether the JavaScript function that is written waits for other invocations. */
+  readonly waits: boolean;
   /** Components of lets and parameters by id. */
   readonly values: Map<number, Components>;
   /** Pointers that lets and parameters hold, by id. */

@@ -1,5 +1,6 @@
 import type { Expression, Statement } from '../wgsl/program.js';
 import { isSmall, literal, type Range } from './component.js';
+import { writeApart } from './emit-apart.js';
 import { ringRange } from './emit-arithmetic.js';
 import type { FunctionContext } from './emit-context.js';
 import { scalarExpression } from './emit-expressions.js';
@@ -15,6 +16,7 @@ const boundedRounds = 4096;
 /** Writes a loop: phases of the entry point, the way out for endless ones, and WGSL's order of its parts. */
 export function writeLoop(statement: Loop, context: FunctionContext): void {
   const { writer, pass } = context;
+  if (writeApart(statement, context, (inner) => writeLoop(statement, inner))) return;
   const unrolled = unrolledLoop(statement);
   if (unrolled && !pass.variant.values && !pass.isSynchronizing(context.definition.id)) {
     writeUnrolled(statement, unrolled, context);

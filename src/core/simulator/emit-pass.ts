@@ -70,6 +70,11 @@ export function emitPass(
       texts.push(functionText(definition, pointers, handle, pass));
       return handle;
     },
+    addFunction: (write) => {
+      const name = `apart_${texts.length}`;
+      texts.push(write(name));
+      return name;
+    },
   };
   const entry = entryText(pass);
   tables.useStack(residences.stackWords());
@@ -106,6 +111,7 @@ function contextFor(definition: FunctionDefinition, pass: PassContext, loopDepth
     pass,
     writer,
     definition,
+    waits: pass.isSynchronizing(definition.id),
     values: new Map<number, Components>(),
     pointers: new Map<number, Pointer>(),
     registers: new Map(),

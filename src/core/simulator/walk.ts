@@ -140,20 +140,25 @@ export function rootOf(place: Place): Variable | null {
   }
 }
 
+/** Whether an invocation may wait for others in these statements: there, or in a function they call that waits. */
+export function waitsIn(statements: readonly Statement[], waits: (functionId: number) => boolean): boolean {
+  let found = false;
+  walkStatements(statements, {
+    statement: ({ kind }) => {
+      if (kind === 'barrier' || kind === 'subgroup-matrix-store') found = true;
+    },
+    expression: (expression) => {
+      const { kind } = expression;
+      if (kind === 'subgroup' || kind === 'uniform-load' || kind === 'subgroup-matrix') found = true;
+      if (kind === 'call' && waits(expression.function.id)) found = true;
+    },
+  });
+  return found;
+}
+
 /** Ids of the functions that wait for other invocations somewhere, themselves or in functions they call. */
 export function synchronizingFunctions(functions: readonly FunctionDefinition[]): ReadonlySet<number> {
   const found = new Set<number>();
-  for (const { id, body } of functions) {
-    walkStatements(body, {
-      statement: ({ kind }) => {
-        if (kind === 'barrier' || kind === 'subgroup-matrix-store') found.add(id);
-      },
-      expression: (expression) => {
-        const { kind } = expression;
-        if (kind === 'subgroup' || kind === 'uniform-load' || kind === 'subgroup-matrix') found.add(id);
-        if (kind === 'call' && found.has(expression.function.id)) found.add(id);
-      },
-    });
-  }
+  for (const { id, body } of functions) if (waitsIn(body, (callee) => found.has(callee))) found.add(id);
   return found;
 }

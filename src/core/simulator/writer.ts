@@ -45,6 +45,7 @@ export class Writer {
   constructor(
     private readonly addBlock: AddBlock,
     private readonly logs: boolean,
+    private readonly prefix = 't',
   ) {}
 
   /** A name that no other line uses, for labels and parameters. */
@@ -71,7 +72,7 @@ export class Writer {
   }
 
   private take(): string {
-    return this.free.pop() ?? `t${this.names++}`;
+    return this.free.pop() ?? `${this.prefix}${this.names++}`;
   }
 
   private get holder(): Scope {
@@ -185,7 +186,7 @@ export class Writer {
   }
 
   get text(): string {
-    const names = Array.from({ length: this.names }, (_, index) => `t${index}`);
+    const names = Array.from({ length: this.names }, (_, index) => `${this.prefix}${index}`);
     const declarations = names.length > 0 ? [`let ${names.join(', ')};`] : [];
     return [...declarations, ...this.lines.filter((line) => line !== '')].join('\n');
   }

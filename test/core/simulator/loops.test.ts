@@ -4,6 +4,7 @@ import { lastWords, modulePlan, simulatedModule } from './simulated.js';
 /** What each of 4 invocations of a single workgroup writes as its result. */
 function results(body: string): number[] {
   const code = `@group(0) @binding(0) var<storage, read_write> results: array<u32>;
+var<workgroup> shared_words: array<u32, 4>;
 @compute @workgroup_size(4)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
   var rounds = 0u;
@@ -34,5 +35,42 @@ describe('loops whose bounds are known', () => {
     ['a signed counter', 'for (var i = i32(group.x); i < 1; i += 3) { rounds++; }', 1],
   ])('run as often as they say: %s', (_, body, expected) => {
     expect(results(body)).toEqual([expected, expected, expected, expected]);
+  });
+});
+
+/** The code of a loop without waits stands apart from that of the kernel that waits; only what it leaves comes back. */
+describe('loops of a kernel that waits', () => {
+  const shared = (body: string): string => `shared_words[lane] = lane + 1u; workgroupBarrier(); ${body}`;
+  it.each([
+    ['one sum', 'for (var i = 0u; i < 4u; i++) { rounds += shared_words[i]; }', [10, 10, 10, 10]],
+    [
+      'two sums',
+      'var other = 0u; for (var i = 0u; i < 4u; i++) { rounds += shared_words[i]; other += rounds; } rounds = other;',
+      [20, 20, 20, 20],
+    ],
+    [
+      'nothing but an array',
+      'var own = array<u32, 4>(); for (var i = lane; i < 4u; i++) { own[i] = 1u; } workgroupBarrier(); rounds = own[2];',
+      [1, 1, 1, 0],
+    ],
+    [
+      'a variable that a loop around it declares',
+      `for (var i = 0u; i < 2u; i++) {
+        var sum = lane;
+        for (var j = 0u; j < 3u; j++) { sum += j; }
+        workgroupBarrier();
+        shared_words[lane] += sum;
+      }
+      rounds = shared_words[lane];`,
+      [7, 10, 13, 16],
+    ],
+    [
+      'a way out of the function',
+      'for (var i = 0u; i < 4u; i++) { if (i > lane) { return; } results[lane] = i; }',
+      null,
+    ],
+    ['a wait within', 'for (var i = 0u; i < 4u; i++) { rounds += i; workgroupBarrier(); }', [6, 6, 6, 6]],
+  ])('leave %s', (_, body, expected) => {
+    expect(results(shared(body))).toEqual(expected ?? [0, 1, 2, 0]);
   });
 });
