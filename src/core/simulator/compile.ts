@@ -40,7 +40,7 @@ export class SimulationCompiler {
   compile(plan: Plan, recording: Recording): CompileResult {
     const codes: string[] = [];
     const passes: CompiledPass[] = [];
-    let later: LaterStorage = { counting: new Set(), tracing: new Set() };
+    let later: LaterStorage = { counting: new Set(), logging: new Set(), following: new Set() };
     // From the last pass to the first: what a pass leaves behind must be right where a later one branches on it.
     for (const pass of plan.passes.toReversed()) {
       const lowered = this.lower(plan, pass.entry);
@@ -49,7 +49,8 @@ export class SimulationCompiler {
         const flow = this.flow(lowered.program, later);
         later = {
           counting: new Set([...later.counting, ...flow.counting.storage]),
-          tracing: new Set([...later.tracing, ...flow.tracing.storage]),
+          logging: new Set([...later.logging, ...flow.logging.storage]),
+          following: new Set([...later.following, ...flow.following.storage]),
         };
         passes.unshift(this.pass(lowered.program, pass, plan, flow, recording, codes));
       } catch (error) {
@@ -64,7 +65,7 @@ export class SimulationCompiler {
     const buffers = plan.buffers.map(({ variable, byteLength }) => ({ variable, byteLength }));
     const contents = keepsValues(recording)
       ? buffers.map(({ variable }) => variable)
-      : [...(recordsNothing(recording) ? later.counting : later.tracing)];
+      : [...(recordsNothing(recording) ? later.counting : recording.provenance ? later.following : later.logging)];
     return { ok: true, compiled: { codes, passes, buffers, contents, recording } };
   }
 
@@ -78,7 +79,7 @@ export class SimulationCompiler {
   private flow(program: Program, later: LaterStorage): Flow {
     const known = this.flows.get(program) ?? new Map<string, Flow>();
     this.flows.set(program, known);
-    const key = [later.counting, later.tracing].map((names) => [...names].sort().join(' ')).join();
+    const key = [later.counting, later.logging, later.following].map((names) => [...names].sort().join(' ')).join();
     const flow = known.get(key) ?? analyseFlow(program, later);
     known.set(key, flow);
     return flow;

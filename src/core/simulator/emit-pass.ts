@@ -34,7 +34,7 @@ export function emitPass(
   tables: Tables,
 ): PassText {
   const waits = variant.omits !== 'addresses' || flow.needsWaits;
-  const relevance = variant.omits === 'addresses' ? flow.counting : flow.tracing;
+  const relevance = variant.omits === 'addresses' ? flow.counting : variant.tags ? flow.following : flow.logging;
   const residences = chooseResidences(program, variant, tables);
   const texts: string[] = [];
   const handles = new Map<string, FunctionHandle>();

@@ -14,8 +14,10 @@ export interface Relevance {
 export interface Flow {
   /** What has to be right for accesses to be counted: that a branch depends on, or the address of what a branch depends on. */
   readonly counting: Relevance;
-  /** What has to be right for accesses and tags to be: all that a condition, a choice or an address depends on. */
-  readonly tracing: Relevance;
+  /** What has to be right for accesses to be logged: addresses of everything, too. */
+  readonly logging: Relevance;
+  /** What has to be right for tags to be: all that any condition or choice between values depends on, too. */
+  readonly following: Relevance;
   /**
    * Whether what is relevant passes from one invocation to another. Without that the counts of a workgroup's accesses are
    * the same if its invocations run one after the other, and no barrier has to be kept.
@@ -71,8 +73,9 @@ class Builder {
   /** From what is needed to what needs it, the other way round. */
   readonly needed = new Graph();
   readonly backwards = new Graph();
-  /** What decides whether something is accessed, and beside that what decides between values or where they lie. */
+  /** What decides whether something is accessed; where; and which of several values something is. */
   readonly branches = new Set<NodeId>();
+  readonly addresses = new Set<NodeId>();
   readonly choices = new Set<NodeId>();
   readonly indices = new Set<NodeId>();
   /** Variables that are assigned to somewhere. */
@@ -148,7 +151,7 @@ class Builder {
     const { data, needs } = this.sources(index);
     for (const node of data) this.indices.add(node);
     for (const node of [...data, ...needs]) {
-      this.choices.add(node);
+      this.addresses.add(node);
       for (const root of roots) this.needed.add([root], node);
     }
   }
@@ -337,10 +340,7 @@ class Builder {
 }
 
 /** Names of the storage variables that later passes need right: they count as relevant here. */
-export interface LaterStorage {
-  readonly counting: ReadonlySet<string>;
-  readonly tracing: ReadonlySet<string>;
-}
+export type LaterStorage = Readonly<Record<'counting' | 'logging' | 'following', ReadonlySet<string>>>;
 
 /** Works out what flows where. */
 export function analyseFlow(program: Program, later: LaterStorage): Flow {
@@ -361,7 +361,8 @@ export function analyseFlow(program: Program, later: LaterStorage): Flow {
   const indices = builder.backwards.reach(builder.indices);
   return {
     counting,
-    tracing: relevance(later.tracing, [...builder.branches, ...builder.choices]),
+    logging: relevance(later.logging, [...builder.branches, ...builder.addresses]),
+    following: relevance(later.following, [...builder.branches, ...builder.addresses, ...builder.choices]),
     needsWaits: builder.hasExchanges || shared.some(({ id }) => counting.of(id) && builder.written.has(id)),
     needsMatrices: [...builder.writtenByMatrices].some((id) => counting.of(id)),
     hasSubgroups: builder.hasExchanges || builder.hasMatrices,
