@@ -33,6 +33,10 @@ export class KeySets {
   kinds: Uint8Array = new Uint8Array(1024);
   private readonly runsOf: (readonly KeyRun[])[] = [[]];
   private readonly ids = new Map<string, number>();
+  /** Sets of one run that is there once, which nearly all are: their ids by kind and ends. */
+  private readonly runIds = new Map<number, number>();
+  /** One more than there are rows of either. */
+  private readonly rows: number;
   private readonly singles: Readonly<Record<KeySetKind, Int32Array>>;
   private readonly carriedOf: number[] = [];
   private totalRuns = 0;
@@ -41,6 +45,7 @@ export class KeySets {
   private readonly memoSum = new Int32Array(memoSize);
 
   constructor(valueRows: number, keyRows: number) {
+    this.rows = Math.max(valueRows, keyRows) + 1;
     this.singles = { state: new Int32Array(valueRows), keySum: new Int32Array(keyRows) };
   }
 
@@ -87,15 +92,32 @@ export class KeySets {
   }
 
   private intern(kind: keyof typeof kindNumbers, runs: readonly KeyRun[]): number {
+    const [only] = runs;
+    if (runs.length === 1 && only!.times === 1) return this.internRun(kind, only!);
     const name = kind + runs.map(({ from, to, times }) => `:${from},${to},${times}`).join('');
     const known = this.ids.get(name);
     if (known !== undefined) return known;
+    const id = this.add(kind, runs);
+    if (id !== 0) this.ids.set(name, id);
+    return id;
+  }
+
+  private internRun(kind: keyof typeof kindNumbers, run: KeyRun): number {
+    const name = (kindNumbers[kind] * this.rows + run.from) * this.rows + run.to;
+    const known = this.runIds.get(name);
+    if (known !== undefined) return known;
+    const id = this.add(kind, [run]);
+    if (id !== 0) this.runIds.set(name, id);
+    return id;
+  }
+
+  /** A new set; 0 where there are too many. */
+  private add(kind: keyof typeof kindNumbers, runs: readonly KeyRun[]): number {
     if (this.overflowed) return 0;
     const id = this.runsOf.length;
     this.grow(id);
     this.runsOf.push(runs);
     this.totalRuns += runs.length;
-    this.ids.set(name, id);
     this.from[id] = runs[0]!.from;
     this.to[id] = runs[runs.length - 1]!.to;
     this.kinds[id] = kindNumbers[kind];
@@ -119,6 +141,12 @@ export class KeySets {
 
 /** The sum of two lists of runs, as few runs as possible. */
 export function addRuns(a: readonly KeyRun[], b: readonly KeyRun[]): readonly KeyRun[] {
+  // A state that grows by the next key, which is what most sums are.
+  const [first, next] = [a[0]!, b[0]!];
+  if (a.length === 1 && b.length === 1 && first.times === next.times) {
+    if (first.to === next.from) return [{ from: first.from, to: next.to, times: first.times }];
+    if (next.to === first.from) return [{ from: next.from, to: first.to, times: first.times }];
+  }
   const edges = [...a, ...b].flatMap(({ from, to, times }) => [
     { at: from, change: times },
     { at: to, change: -times },
