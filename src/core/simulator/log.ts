@@ -7,17 +7,14 @@ import { logMark, regionLimit } from './writer.js';
  */
 const mostLogged = 2 ** 26;
 
-/** A list of integers in a typed array that grows. */
-class Column<T extends Uint8Array | Uint16Array | Uint32Array> {
+/** A list of integers in a typed array that grows. All are of one kind, so that writing to them stays one kind of code. */
+class Column {
   length = 0;
-  constructor(
-    private values: T,
-    private readonly make: (length: number) => T,
-  ) {}
+  private values = new Uint32Array(256);
 
   push(value: number): void {
     if (this.length === this.values.length) {
-      const larger = this.make(2 * this.length);
+      const larger = new Uint32Array(2 * this.length);
       larger.set(this.values);
       this.values = larger;
     }
@@ -29,14 +26,12 @@ class Column<T extends Uint8Array | Uint16Array | Uint32Array> {
   }
 
   /** What was pushed since the last time. */
-  take(): T {
-    const taken = this.values.slice(0, this.length) as T;
+  take(): Uint32Array {
+    const taken = this.values.slice(0, this.length);
     this.length = 0;
     return taken;
   }
 }
-
-const words = (): Column<Uint32Array> => new Column(new Uint32Array(256), (length) => new Uint32Array(length));
 
 /** Collects the accesses of one workgroup after another. */
 export class AccessLog {
@@ -47,11 +42,11 @@ export class AccessLog {
   private readonly copies: { readonly site: Uint16Array; readonly address: Uint32Array; count: number }[] = [];
   private used = 0;
   private emptied = 0;
-  private readonly start = words();
-  private readonly invocation = new Column(new Uint16Array(256), (length) => new Uint16Array(length));
-  private readonly epoch = words();
-  private readonly phase = words();
-  private readonly barriers = new Column(new Uint8Array(256), (length) => new Uint8Array(length));
+  private readonly start = new Column();
+  private readonly invocation = new Column();
+  private readonly epoch = new Column();
+  private readonly phase = new Column();
+  private readonly barriers = new Column();
 
   constructor(private readonly state: Int32Array) {}
 
@@ -139,12 +134,12 @@ export class AccessLog {
       address,
       count,
       segmentStart: this.start.take(),
-      segmentInvocation: this.invocation.take(),
+      segmentInvocation: new Uint16Array(this.invocation.take()),
       segmentEpoch: this.epoch.take(),
       segmentPhase: this.phase.take(),
       segments,
       epochs,
-      barriers: this.barriers.take(),
+      barriers: new Uint8Array(this.barriers.take()),
     };
   }
 
