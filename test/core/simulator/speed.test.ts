@@ -36,7 +36,7 @@ function rate(name: string, how: 'logged' | 'followed' | 'counted', workgroups: 
 /** Millions of accesses per second: what is promised on an idle core, and the floor that a busy machine must keep. */
 const promises = {
   logged: { promised: 50, floor: 25 },
-  followed: { promised: 100, floor: 50 },
+  followed: { promised: 150, floor: 80 },
   counted: { promised: 150, floor: 400 },
 };
 
