@@ -53,10 +53,10 @@ function runAlone(machine: Machine, entry: Entry, watched: number | null): numbe
   return 1;
 }
 
-/** Tells what workgroup memory holds when all invocations stand at a barrier or at the end. */
+/** Tells what workgroup memory of a logged workgroup holds when all invocations stand at a barrier or at the end. */
 function endEpoch(machine: Machine): void {
   const { provenance, mode, pass, memories } = machine;
-  if (!provenance || !mode.tags) return;
+  if (!provenance || !mode.tags || !mode.logs) return;
   const own = pass.memories.flatMap(({ space, variable }, index) =>
     space === 'workgroup' ? [{ variable, tags: memories[index]!.T }] : [],
   );

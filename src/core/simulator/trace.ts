@@ -219,8 +219,8 @@ export interface Provenance {
   /** The simulator goes on to another workgroup, invocation, epoch or phase. */
   readonly move: (pass: number, workgroup: number, invocation: number, epoch: number, phase: number) => void;
   /**
-   * All invocations stand at a barrier or at the end: the tags of workgroup memory, a word each, by variable.
-   * `names` and `tags` are in the order of the pass's workgroup variables.
+   * All invocations of a logged workgroup stand at a barrier or at the end: the tags of workgroup memory, a word each, by
+   * variable. `names` and `tags` are in the order of the pass's workgroup variables.
    */
   readonly epochEnd: (names: readonly string[], tags: readonly Int32Array[]) => void;
 }

@@ -213,6 +213,29 @@ fn put(p: ptr<workgroup, array<f32, 2>>, x: f32) { (*p)[1] = x; }`;
     ).toEqual(['stage 0 14 4', 'store 2 14 4']);
   });
 
+  it('tells what workgroup memory holds of logged workgroups alone', () => {
+    const code = `@group(0) @binding(0) var<storage, read> a: array<f32>;
+@group(0) @binding(1) var<storage, read_write> results: array<f32>;
+var<workgroup> tile: array<f32, 2>;
+@compute @workgroup_size(2)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  tile[lane] = a[id.x];
+  workgroupBarrier();
+  results[id.x] = tile[1u - lane];
+}`;
+    const plan = modulePlan(code, { a: 16, results: 16 }, 2, [2, 1, 1]);
+    const { provenance, heard } = spy([10, 0]);
+    finish(compiled(plan, { ...logging, provenance: true }), {
+      buffers: [new ArrayBuffer(16), new ArrayBuffer(16)],
+      requests: [{ logged: [1], others: () => ({ followed: [0], counted: [] }) }],
+      subgroupSize: 4,
+      provenance,
+      watch: null,
+    });
+    expect(heard.filter((line) => line.startsWith('end'))).toEqual(['end tile 12,13', 'end tile 12,13']);
+    expect(heard.filter((line) => line.startsWith('store'))).toHaveLength(4);
+  });
+
   it('follows tiles, scores and sums of every kernel that comes along without changing what it computes', () => {
     for (const name of builtIns) {
       const full = builtInPlan(name, shapeOf(name));
