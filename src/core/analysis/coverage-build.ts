@@ -14,15 +14,10 @@ const mostSide = 256;
 const visitSlack = 0.002;
 
 /** Of the states in one cell the gravest is shown; queries that were not traced only beat pairs outside the mask. */
-const gravity: Readonly<Record<number, number>> = {
-  [cellStates.outside]: 0,
-  [cellStates.untraced]: 1,
-  [cellStates.once]: 2,
-  [cellStates.throughState]: 3,
-  [cellStates.wasted]: 4,
-  [cellStates.doubled]: 5,
-  [cellStates.missed]: 6,
-};
+const byGravity = ['outside', 'untraced', 'once', 'throughState', 'wasted', 'doubled', 'missed'] as const;
+/** By state: its place in that order. */
+const gravity = new Uint8Array(byGravity.length);
+for (const [rank, name] of byGravity.entries()) gravity[cellStates[name]] = rank;
 
 /** The linear indices of the workgroups of each pass that ran with provenance. */
 function followedWorkgroups(provenance: ProvenanceRecorder, passes: number): readonly Set<number>[] {
@@ -135,6 +130,8 @@ function mapPlane(survey: Survey, plane: number): Uint8Array {
   const { queries, keys, queryPlaneOf } = survey.sizes;
   const columns = Math.ceil(keys / survey.cellKeys);
   const cells = new Uint8Array(Math.ceil(queries / survey.cellQueries) * columns);
+  // Cells are as long as a power of two: a shift finds the one of a pair, of which there are millions.
+  const cellShift = Math.log2(survey.cellKeys);
   const states = new Uint8Array(keys);
   for (let query = 0; query < queries; query++) {
     const pairRow = plane * queries + query;
@@ -149,7 +146,7 @@ function mapPlane(survey: Survey, plane: number): Uint8Array {
     }
     const first = Math.floor(query / survey.cellQueries) * columns;
     for (let key = 0; key < keys; key++) {
-      const cell = first + Math.floor(key / survey.cellKeys);
+      const cell = first + (key >>> cellShift);
       if (gravity[states[key]!]! > gravity[cells[cell]!]!) cells[cell] = states[key]!;
     }
   }
@@ -181,7 +178,7 @@ function rowStates(
 
 function count(survey: Survey, plane: number, query: number, states: Uint8Array): void {
   const { totals } = survey;
-  for (const state of states) totals[state]!++;
+  for (let key = 0; key < states.length; key++) totals[states[key]!]!++;
   if (!survey.firstMissed && totals[cellStates.missed]! > 0) {
     survey.firstMissed = { plane, query, key: states.indexOf(cellStates.missed) };
   }

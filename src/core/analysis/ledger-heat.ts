@@ -83,6 +83,8 @@ function planeHeat(
   const columns = axes > 1 ? view.dims[axes - 1]! : 1;
   const columnStride = axes > 1 ? view.strides[axes - 1]! : 0;
   const scalarBytes = view.format === 'f16' ? 2 : 4;
+  const gapBytes = view.strideBytes - view.lanes * scalarBytes;
+  const unitShift = Math.log2(unitBytes);
   const binColumns = Math.ceil(columns / mostBins);
   const across = Math.ceil(columns / binColumns);
   const sums = new Float64Array(Math.ceil(rows / binRows) * across);
@@ -90,13 +92,17 @@ function planeHeat(
   for (let row = 0; row < rows; row++) {
     const bins = Math.floor(row / binRows) * across;
     const rowStart = start + offset(row);
-    for (let column = 0; column < columns; column++) {
-      const position = rowStart + column * columnStride;
-      const group = Math.floor(position / view.lanes);
-      const byte = view.byteOffset + group * view.strideBytes + (position - group * view.lanes) * scalarBytes;
-      const count = reads[Math.floor(byte / unitBytes)] ?? 0;
-      sums[bins + Math.floor(column / binColumns)]! += count;
-      total += count;
+    for (let bin = 0; bin < across; bin++) {
+      const end = Math.min((bin + 1) * binColumns, columns);
+      let sum = 0;
+      for (let column = bin * binColumns; column < end; column++) {
+        const position = rowStart + column * columnStride;
+        let byte = view.byteOffset + position * scalarBytes;
+        if (gapBytes > 0) byte += Math.floor(position / view.lanes) * gapBytes;
+        sum += reads[byte >>> unitShift] ?? 0;
+      }
+      sums[bins + bin]! += sum;
+      total += sum;
     }
   }
   if (total === 0) return null;
