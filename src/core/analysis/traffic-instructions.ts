@@ -13,12 +13,6 @@ export interface Instruction {
   readonly lanes: Uint8Array;
 }
 
-/** Segments of a log in the order of subgroup, epoch, phase and lane, by index. */
-function orderByInstruction(log: WorkgroupLog, subgroupOf: Uint16Array, subgroupSize: number): Uint32Array {
-  const lane = log.segmentInvocation.map((invocation) => invocation % subgroupSize);
-  return orderSegments(log, [lane, log.segmentPhase, log.segmentEpoch, subgroupOf]);
-}
-
 /**
  * Puts the accesses of a workgroup together to the instructions of its subgroups: the n-th time that the lanes of a
  * subgroup come by a site within an epoch and phase is one instruction. Invocations belong to subgroups in the order of
@@ -32,8 +26,13 @@ export function forEachInstruction(
   visit: (instruction: Instruction) => void,
 ): void {
   const { segments, segmentInvocation, segmentEpoch, segmentPhase } = log;
-  const subgroupOf = segmentInvocation.map((invocation) => invocation / subgroupSize);
-  const order = orderByInstruction(log, subgroupOf, subgroupSize);
+  const laneOf = new Uint16Array(segments);
+  const subgroupOf = new Uint16Array(segments);
+  for (let segment = 0; segment < segments; segment++) {
+    laneOf[segment] = segmentInvocation[segment]! % subgroupSize;
+    subgroupOf[segment] = Math.floor(segmentInvocation[segment]! / subgroupSize);
+  }
+  const order = orderSegments(log, [laneOf, segmentPhase, segmentEpoch, subgroupOf]);
   const together = new LanesTogether(log, wanted, subgroupSize);
   const apart = new LanesApart(log, wanted, subgroupSize);
   for (let first = 0; first < segments;) {
