@@ -221,6 +221,17 @@ describe('the command line without a device', () => {
     expect(stdout).toMatch(/^ +90 +90 +0 +0 +0 +0$/m);
   });
 
+  // The promise is two seconds on an idle machine (scripts/trace-times.mjs measures all kernels); a test's may be busy with much else.
+  it.each(['titans/chunked', 'performer/favor-backward', 'softmax/backward'])(
+    'traces %s, which takes longest, in less than ten seconds',
+    async (name) => {
+      const started = performance.now();
+      const { code } = await tilescope(['trace', join(root, 'shaders', `${name}.wgsl`)], nothing);
+      expect(code).toBe(0);
+      expect(performance.now() - started).toBeLessThan(10_000);
+    },
+  );
+
   it('traces as JSON: the whole report, of a shape and workgroups that were asked for', async () => {
     const args = ['--shape', 'seqlen=40', '--workgroups', 'main:1,1,0;2', '--subgroup-size', '8', '--json'];
     const { code, stdout } = await tilescope(['trace', path('good.wgsl'), ...args], nothing);
