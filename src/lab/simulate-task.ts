@@ -93,8 +93,8 @@ function reportOf(
   }
 }
 
-/** Milliseconds of work between two looks at the rest of the world. */
-const sliceMs = 30;
+/** Milliseconds of work between two looks at the rest of the world: soon enough for people, and each look takes one or two. */
+const sliceMs = 60;
 
 /**
  * Does the work of a generator in slices, with room for messages and a cancel between them, and tells its progress.
