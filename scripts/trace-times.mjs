@@ -32,12 +32,16 @@ function secondsOf(name) {
 await runMain(() => {
   ensureDependencies();
   ensureBuild();
-  const times = kernels(process.argv.slice(2)).map((name) => ({
+  const names = kernels(process.argv.slice(2));
+  if (names.length === 0)
+    throw new SetupError(`No kernel in shaders/ has "${process.argv.slice(2).join('" or "')}" in its name.`);
+  const times = names.map((name) => ({
     name,
     seconds: Math.min(...Array.from({ length: runs }, () => secondsOf(name))),
   }));
   times.sort((a, b) => b.seconds - a.seconds);
-  const width = Math.max(...times.map(({ name }) => name.length)) + 2;
+  const width = Math.max(...names.map((name) => name.length)) + 2;
+  process.stdout.write(`| ${'kernel'.padEnd(width)} | time   |\n| ${'-'.repeat(width)} | ------ |\n`);
   for (const { name, seconds } of times) {
     process.stdout.write(`| ${`\`${name}\``.padEnd(width)} | ${seconds.toFixed(2)} s |\n`);
   }

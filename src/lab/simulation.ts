@@ -39,8 +39,8 @@ const simulationSeed = 1;
 const wordBytes = 4;
 
 /**
- * Simulates a case, on inputs from a fixed seed unless it is given others; yields after each workgroup, `tell` says how. Throws `timeout` for a loop
- * that goes on for ever.
+ * Simulates a case, on inputs from a fixed seed unless it is given others; yields after each workgroup, `tell` says how.
+ * Throws `timeout` for a loop that goes on for ever.
  */
 export function* simulateCase(
   given: CompiledCase,
@@ -73,15 +73,13 @@ export function inputsOf(given: CompiledCase): Inputs {
   return storedInputs(plan, computation.generate(shape, options, simulationSeed));
 }
 
-/** Inputs for a case that is smaller than another one in every tensor: the beginnings of the other's, where it has them. */
-export function inputsWithin(smaller: CompiledCase, larger: Inputs): Inputs {
+/** Inputs for a case that is smaller than another one in every tensor: the beginnings of the other's. */
+export function inputsWithin({ plan }: CompiledCase, larger: Inputs): Inputs {
   const inputs: Record<string, Float32Array> = {};
-  for (const buffer of smaller.plan.buffers.filter(isNeededIn(smaller))) {
-    if (buffer.content.kind !== 'tensor') continue;
-    const { tensor, view } = buffer.content;
-    const values = larger[tensor];
-    if (!values) return inputsOf(smaller);
-    inputs[tensor] = values.subarray(0, elementCount(view.dims));
+  for (const { content } of plan.buffers) {
+    if (content.kind !== 'tensor' || content.role !== 'input') continue;
+    const values = larger[content.tensor];
+    if (values) inputs[content.tensor] = values.subarray(0, elementCount(content.view.dims));
   }
   return inputs;
 }

@@ -8,7 +8,10 @@ import { extend, noTile, WorkgroupRecord, type PairTile } from './step-record.js
 import { partsOf } from './pair-sizes.js';
 import { tagSpace, type TagSpace } from './tag-space.js';
 
-/** Workgroups of a pass whose steps are kept one by one, and those whose workgroup memory is looked at after each. */
+/**
+ * Workgroups of a pass whose steps are kept one by one, and those of the first that are looked at after each epoch for what
+ * their memory holds, where they are logged.
+ */
 const mostDetailed = 256;
 const mostHeld = 32;
 

@@ -95,7 +95,7 @@ class LanesTogether {
     return true;
   }
 
-  /** Whether this piece of each lane is its own, and all came by the same sites. */
+  /** Whether this piece of each lane is its own, of as many as the first lane has, and all came by the same sites. */
   #isAlike(piece: number): boolean {
     const { log } = this;
     const { site: sites, segmentStart, segmentInvocation } = log;
@@ -104,6 +104,8 @@ class LanesTogether {
     const length = segmentEnd(log, segments[piece]!) - start;
     for (let lane = 1; lane < this.#count; lane++) {
       const first = segments[lane * this.#pieces]!;
+      const before = segments[(lane - 1) * this.#pieces]!;
+      if (segmentInvocation[first] === segmentInvocation[before]) return false;
       const segment = segments[lane * this.#pieces + piece]!;
       if (segmentInvocation[segment] !== segmentInvocation[first]) return false;
       const shift = segmentStart[segment]! - start;

@@ -4,6 +4,9 @@ import { emptyFootprint, measureFootprint } from './coalescing.js';
 import { lineBytes } from './ledger.js';
 import type { Instruction } from './traffic-instructions.js';
 
+/** What an instruction that asks no banks has of them. */
+const noBankUse = emptyBankUse();
+
 /** What one instruction of a subgroup moves. */
 export interface InstructionCost {
   /** Bytes that at least one lane asks for, and the sectors and lines that they lie in. */
@@ -61,7 +64,7 @@ export class InstructionMeter {
   #measureAnew({ site: at, from, to, addresses, lanes }: Instruction): InstructionCost {
     const site = this.sites[at]!;
     const footprint = this.#footprint;
-    const use = this.#bankUse;
+    const use = site.space === 'workgroup' ? this.#bankUse : noBankUse;
     let addressBits = 0;
     for (let index = from; index < to; index++) addressBits |= addresses[index]!;
     if (site.space === 'workgroup') {

@@ -117,6 +117,30 @@ describe('banks of workgroup memory', () => {
     expect(cyclesOf(4, 32, (lane) => 4 * lane, 'atomic')).toEqual([1, 1]);
   });
 
+  it('are asked by accesses to workgroup memory alone, whatever came before', () => {
+    const sites = [siteOf(4, { space: 'workgroup', variable: 'tile' }), siteOf(4)];
+    const log = workgroupLog(
+      Array.from({ length: 32 }, (_, lane) => ({
+        invocation: lane,
+        accesses: [
+          [0, 128 * lane],
+          [1, 4 * lane],
+        ],
+      })),
+    );
+    const [tile, buffer] = siteTraffic(simulationOf(sites, [log]));
+    expect([tile!.cycles, buffer!.cycles, buffer!.cyclesWithoutConflicts]).toEqual([32, 0, 0]);
+  });
+
+  it('serve the same addresses in other phases where other lanes have them', () => {
+    const site = siteOf(16, { space: 'workgroup', variable: 'tile' });
+    const lanesFrom = (first: number, epoch: number): LoggedSegment[] =>
+      Array.from({ length: 8 }, (_, at) => ({ invocation: first + at, epoch, accesses: [[0, 16 * at]] }));
+    // 8 lanes are a phase: 0 to 7 are one, 4 to 11 are halves of two.
+    const [traffic] = siteTraffic(simulationOf([site], [workgroupLog([...lanesFrom(0, 0), ...lanesFrom(4, 1)])]));
+    expect(traffic!.cycles).toBe(1 + 2);
+  });
+
   it('serves subgroups of 64 in two parts', () => {
     const site = siteOf(4, { space: 'workgroup', variable: 'tile' });
     expect(measure(site, 64, (lane) => 4 * lane, 64).cycles).toBe(2);
@@ -184,6 +208,18 @@ describe('instructions', () => {
     expect(found).toEqual([
       [0, [1, 2]],
       [0, [3, 4]],
+    ]);
+  });
+
+  it('are those of all lanes where a subgroup operation parts the segments of some', () => {
+    const part = (invocation: number, address: number): LoggedSegment => ({ invocation, accesses: [[0, address]] });
+    const found = instructionsOf([
+      part(0, 0),
+      ...[1, 2, 3].flatMap((lane) => [part(lane, 4 * lane), part(lane, 100 + 4 * lane)]),
+    ]);
+    expect(found).toEqual([
+      [0, [0, 4, 8, 12]],
+      [0, [104, 108, 112]],
     ]);
   });
 

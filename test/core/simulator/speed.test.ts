@@ -37,7 +37,7 @@ function rate(name: string, how: 'logged' | 'followed' | 'counted', workgroups: 
 const promises = {
   logged: { promised: 50, floor: 25 },
   followed: { promised: 150, floor: 80 },
-  counted: { promised: 150, floor: 400 },
+  counted: { promised: 1000, floor: 400 },
 };
 
 describe('the speed of the simulator', () => {
