@@ -217,6 +217,25 @@ describe('heat', () => {
 });
 
 describe('heat of uneven sizes', () => {
+  it('passes over the gap after each vec3', () => {
+    const kernel = plannedKernel(
+      `/*---
+mechanism: softmax-attention
+passes: { workgroups: [1] }
+---*/
+@group(0) @binding(0) var<storage, read> q: array<vec3<f32>>;
+@group(0) @binding(1) var<storage, read> k: array<f32>;
+@group(0) @binding(2) var<storage, read> v: array<f32>;
+@group(0) @binding(3) var<storage, read_write> o: array<f32>;
+@compute @workgroup_size(1) fn main() { o[0] = q[0].x + q[1].x + k[0] + v[0]; }
+`,
+      { heads: 1, seqlen: 3, headDim: 2, headDimV: 2 },
+    );
+    const { heat } = buildLedger(simulatedContext(kernel, 'all'));
+    // The elements 0 and 3 of 3 × 2, the second of them behind a gap.
+    expect(heat.find(({ tensor }) => tensor === 'q')!.reads).toEqual([1, 0, 0, 1, 0, 0]);
+  });
+
   it('weighs bins at the edges by what is in them', () => {
     const kernel = plannedKernel(builtInText('softmax/flash.wgsl'), { heads: 2, seqlen: 101, headDim: 68 });
     const { heat, tensors } = buildLedger(simulatedContext(kernel, 'all'));
