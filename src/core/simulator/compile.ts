@@ -41,7 +41,7 @@ export class SimulationCompiler {
     const codes: string[] = [];
     const passes: CompiledPass[] = [];
     let later: LaterStorage = { counting: new Set(), logging: new Set(), following: new Set() };
-    // From the last pass to the first: what a pass leaves behind must be right where a later one branches on it.
+    // From the last pass to the first: what a pass leaves behind must be right where something of a later one depends on it.
     for (const pass of plan.passes.toReversed()) {
       const lowered = this.lower(plan, pass.entry);
       if (!lowered.ok) return { ok: false, diagnostics: lowered.diagnostics };

@@ -51,14 +51,17 @@ export function computed(code: string): Component {
   return component(code, false, false, null);
 }
 
-/** A component whose value is left out, with nothing but its tag. */
-export function tagOnly(tag: string): Component {
-  return { code: '0', atomic: true, stable: true, product: null, range: null, tag, pending: null, exact: null };
+/** A component whose value is left out, with nothing but its tag, which never changes. */
+export function tagOnly(scalar: LeafScalar, tag: string): Component {
+  return { ...component(scalar === 'matrix' ? 'null' : '0', true, true, null), tag };
 }
 
-/** The component without its value, which is left out; a product's tag stays one that a sum may make with its own. */
-export function withoutValue({ tag, pending }: Component): Component {
-  return { code: '0', atomic: true, stable: true, product: null, range: null, tag, pending, exact: null };
+/**
+ * The component without its value, which is left out. Its tag is as stable as the value was, and that of a product stays one
+ * that a sum may make with its own.
+ */
+export function withoutValue(scalar: LeafScalar, { atomic, stable, tag, pending }: Component): Component {
+  return { ...tagOnly(scalar, tag), stable: stable || !atomic, pending };
 }
 
 /** A component that is a name which never changes. */

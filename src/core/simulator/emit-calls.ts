@@ -145,7 +145,7 @@ function received(
   first: string,
   { writer }: FunctionContext,
 ): Component {
-  if (!value) return tagOnly(tag ? writer.temporary(`RT[${index}]`) : '0');
+  if (!value) return tagOnly(scalar, tag ? writer.temporary(`RT[${index}]`) : '0');
   const raw = scalar === 'matrix' ? `RM[${index}]` : `R[${index}]`;
   const integer = scalar === 'i32' || scalar === 'u32';
   const code =

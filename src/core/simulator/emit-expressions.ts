@@ -35,7 +35,9 @@ import { isOmitted } from './omission.js';
  */
 export function expressionOf(expression: Expression, context: FunctionContext): Components {
   const parts = evaluated(expression, context);
-  return isOmitted(expression, context) ? parts.map((part) => withoutValue(part)) : parts;
+  if (parts.length === 0 || !isOmitted(expression, context)) return parts;
+  const leaves = leavesOf(expression.type);
+  return parts.map((part, index) => withoutValue(leaves[index]!.scalar, part));
 }
 
 function evaluated(expression: Expression, context: FunctionContext): Components {
@@ -341,7 +343,7 @@ function fromStack(
     const word = k === 0 ? place : `${place} + ${k}`;
     const code = scalar === 'bool' ? `SI[${word}] !== 0` : `${stackView(scalar)}[${word}]`;
     const tag = tagged ? writer.temporary(`ST[${word}]`) : '0';
-    if (omitted) return tagOnly(tag);
+    if (omitted) return tagOnly(scalar, tag);
     return { ...named(writer.temporary(code)), tag };
   });
 }

@@ -174,16 +174,19 @@ export function load(pointer: Pointer, type: ValueType, at: AccessNode, context:
     const range = counterRanges.get(pointer.root.id) ?? null;
     if (range !== null && range.low === range.high) return leaves.map(({ scalar }) => literal(scalar, range.low));
     const omitted = !pass.isRelevant(pointer.root);
-    return leaves.map((_, index) => {
+    return leaves.map(({ scalar }, index) => {
       const { value, tag, exact } = names[pointer.constant + index]!;
-      if (omitted) return tagOnly(tag);
+      // The tag is a variable, too: whoever keeps this one has to take it now.
+      if (omitted) return { ...tagOnly(scalar, tag), stable: false };
       return { ...variable(value), tag, exact: range === null ? exact : null, range };
     });
   }
   noteAccess('read', pointer, type, at, context);
   const omitted = !pass.isRelevant(pointer.root);
   return leaves.map((leaf, index) => {
-    const component = omitted ? tagOnly('0') : named(writer.temporary(loadCode(pointer, residence, leaf, index)));
+    const component = omitted
+      ? tagOnly(leaf.scalar, '0')
+      : named(writer.temporary(loadCode(pointer, residence, leaf, index)));
     return taggedLoad(component, pointer, residence, leaf, index, context);
   });
 }

@@ -71,7 +71,8 @@ export function emitPass(
       return handle;
     },
     addFunction: (write) => {
-      const name = `apart_${texts.length}`;
+      // Names of the kernel's own functions end with an underscore and a number.
+      const name = `apart${texts.length}`;
       texts.push(write(name));
       return name;
     },
@@ -147,13 +148,13 @@ function functionText(
 }
 
 function parameterComponents(parameter: Value, names_: string[], context: FunctionContext): Components {
-  return passageOf(parameter, context).map(({ value, tag, exact }) => {
+  return passageOf(parameter, context).map(({ scalar, value, tag, exact }) => {
     const own = (prefix: string): string => {
       const name = context.writer.fresh(prefix);
       names_.push(name);
       return name;
     };
-    const holder = value ? named(own('p')) : tagOnly('0');
+    const holder = value ? named(own('p')) : tagOnly(scalar, '0');
     return { ...holder, tag: tag ? own('g') : '0', exact: exact ? own('e') : null };
   });
 }

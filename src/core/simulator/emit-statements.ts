@@ -89,7 +89,8 @@ function writeStatement(statement: Statement, context: FunctionContext): void {
 export function defineValue(value: Value, parts: Components, context: FunctionContext): void {
   const { writer, values, pass } = context;
   const omitted = !pass.isRelevant(value);
-  const kept = parts.map((part) => writer.define(omitted ? withoutValue(part) : part));
+  const leaves = leavesOf(value.type);
+  const kept = parts.map((part, index) => writer.define(omitted ? withoutValue(leaves[index]!.scalar, part) : part));
   values.set(value.id, kept);
   const offset = pass.stackOffsetOf(value.id);
   if (offset !== null) toStack(value.type, offset, kept, omitted, context);

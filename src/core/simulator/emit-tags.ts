@@ -1,4 +1,4 @@
-import { tagOnly, type Component, type Components, type PendingTag } from './component.js';
+import type { Component, Components, PendingTag } from './component.js';
 import type { FunctionContext } from './emit-context.js';
 
 /** Vectors of this many components have their tags made by one call. */
@@ -51,7 +51,7 @@ const haveLanes = (left: Components, right: Components): boolean => hasLanes(lef
 /** The tags of products, component by component. */
 export function productTags(left: Components, right: Components, context: FunctionContext): LaneTags {
   if (!haveLanes(left, right)) return null;
-  const { names, withdraw } = context.writer.withdrawable(laneCodes('multiplyLanes', [left, right]));
+  const { names, withdraw } = context.writer.withdrawable(laneCodes('multiplyLanes', [tagsOf(left), tagsOf(right)]));
   const lanes: PendingTag['lanes'] = left.map(({ tag }, lane) => [tag, right[lane]!.tag]);
   return names.map((tag, lane) => ({ tag, pending: { factors: lanes[lane]!, withdraw, lanes } }));
 }
@@ -65,31 +65,35 @@ export function sumTags(left: Components, right: Components, context: FunctionCo
     return joinedTags(left, right, context);
   }
   product.withdraw();
-  const factors = [0, 1].map((side) => lanes.map((pair) => tagOnly(pair[side]!)));
-  return written('accumulateLanes', [left, ...factors], context);
+  const factors = ([0, 1] as const).map((side) => lanes.map((pair) => pair[side]));
+  return written('accumulateLanes', [tagsOf(left), ...factors], context);
 }
 
 /** The tags of what is made from both, component by component. */
 export function joinedTags(left: Components, right: Components, context: FunctionContext): LaneTags {
   if (!haveLanes(left, right)) return null;
-  return written('joinLanes', [left, right], context);
+  return written('joinLanes', [tagsOf(left), tagsOf(right)], context);
 }
 
 /** The tag of x0 y0 + x1 y1 + …; null where it is better made step by step. */
 export function dotTag(left: Components, right: Components, context: FunctionContext): string | null {
   if (!haveLanes(left, right)) return null;
-  return context.writer.temporary(callOf('dotTag', [left, right]));
+  return context.writer.temporary(callOf('dotTag', [tagsOf(left), tagsOf(right)]));
 }
 
-function callOf(name: string, operands: readonly Components[]): string {
-  return `${name}(${operands.flatMap((parts) => parts.map(({ tag }) => tag)).join(', ')})`;
+type Tags = readonly string[];
+
+const tagsOf = (parts: Components): Tags => parts.map(({ tag }) => tag);
+
+function callOf(name: string, operands: readonly Tags[]): string {
+  return `${name}(${operands.flat().join(', ')})`;
 }
 
 /** A call gives the first tag; the others lie in TL. */
-function laneCodes(name: string, operands: readonly Components[]): readonly string[] {
+function laneCodes(name: string, operands: readonly Tags[]): readonly string[] {
   return [callOf(name, operands), ...Array.from({ length: laneCount - 1 }, (_, at) => `TL[${at + 1}]`)];
 }
 
-function written(name: string, operands: readonly Components[], { writer }: FunctionContext): LaneTags {
+function written(name: string, operands: readonly Tags[], { writer }: FunctionContext): LaneTags {
   return laneCodes(name, operands).map((code) => ({ tag: writer.temporary(code), pending: null }));
 }

@@ -150,6 +150,8 @@ export function waitsIn(statements: readonly Statement[], waits: (functionId: nu
     expression: (expression) => {
       const { kind } = expression;
       if (kind === 'subgroup' || kind === 'uniform-load' || kind === 'subgroup-matrix') found = true;
+      // A matrix that is filled is made by the whole subgroup.
+      if (kind === 'construct' && expression.type.kind === 'subgroup-matrix') found = true;
       if (kind === 'call' && waits(expression.function.id)) found = true;
     },
   });

@@ -17,6 +17,10 @@ interface Region {
 /** What is counted when a region runs: the sites of its accesses. Returns the number of the new block. */
 export type AddBlock = (sites: readonly number[]) => number;
 
+/** The component with its tag as it was made by itself. */
+const withoutPending = (component: Component): Component =>
+  component.pending === null ? component : { ...component, pending: null };
+
 const isName = (code: string): boolean => /^[a-z]\w*$/.test(code);
 
 /**
@@ -87,7 +91,10 @@ export class Writer {
     return name;
   }
 
-  /** Temporaries that can be taken back as long as no other line uses one of them. */
+  /**
+   * Temporaries that can be taken back as long as no other line uses one of them: a component that may be used more than once
+   * has no pending tag any more.
+   */
   withdrawable(codes: readonly string[]): { readonly names: readonly string[]; readonly withdraw: () => void } {
     const { lines } = this;
     const at = lines.length;
@@ -97,13 +104,13 @@ export class Writer {
 
   /** The component under a name of its own that later assignments do not change. */
   keep(component: Component): Component {
-    if (component.atomic && component.stable) return component;
+    if (component.atomic && component.stable) return withoutPending(component);
     return { ...component, code: this.temporary(component.code), atomic: true, stable: true, pending: null };
   }
 
   /** The component in a form that may be repeated within the statement. */
   repeatable(component: Component): Component {
-    return component.atomic ? component : this.keep(component);
+    return component.atomic ? withoutPending(component) : this.keep(component);
   }
 
   /** Evaluates once, here: returns the name of the result, which the rest of the block may use. */

@@ -73,4 +73,30 @@ describe('loops of a kernel that waits', () => {
   ])('leave %s', (_, body, expected) => {
     expect(results(shared(body))).toEqual(expected ?? [0, 1, 2, 0]);
   });
+
+  it('are not taken for functions of the kernel, whatever those are called', () => {
+    const code = `@group(0) @binding(0) var<storage, read_write> results: array<u32>;
+var<workgroup> shared_words: array<u32, 4>;
+fn apart(most: u32) -> u32 { var sum = 0u; for (var i = 0u; i < most; i++) { if (i == 3u) { return 7u; } sum += i; } return sum; }
+@compute @workgroup_size(4) fn main(@builtin(local_invocation_index) lane: u32) {
+  shared_words[lane] = 5u;
+  workgroupBarrier();
+  var sum = 0u;
+  for (var i = 0u; i < 4u; i++) { sum += shared_words[i]; }
+  results[lane] = sum + apart(lane + 1u);
+}`;
+    expect([...lastWords(simulatedModule(modulePlan(code, { results: 16 }, 4)))]).toEqual([20, 21, 23, 27]);
+  });
+
+  it('wait themselves where they fill subgroup matrices', () => {
+    const code = `enable subgroups; enable chromium_experimental_subgroup_matrix;
+@group(0) @binding(0) var<storage, read_write> results: array<f32>;
+@compute @workgroup_size(32) fn main() {
+  var sums: array<subgroup_matrix_result<f32, 8, 8>, 4>;
+  for (var i = 0u; i < 4u; i++) { sums[i] = subgroup_matrix_result<f32, 8, 8>(f32(i) + 0.5); }
+  subgroupMatrixStore(&results, 0u, sums[2], false, 8u);
+}`;
+    const found = new Float32Array(lastWords(simulatedModule(modulePlan(code, { results: 256 }, 32))).buffer);
+    expect([...found]).toEqual(new Array(64).fill(2.5));
+  });
 });

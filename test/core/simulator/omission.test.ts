@@ -6,23 +6,42 @@ import { bare, builtInPlan, logging, modulePlan, simulatedModule, simulated } fr
 const tracing: Recording = { ...bare, accesses: true, provenance: true };
 const withoutContents: Recording = { ...tracing, contents: false };
 
+interface Listener {
+  readonly provenance: Provenance;
+  /** What it was told, in order. */
+  readonly heard: string[];
+  /** How often it was asked for each join and product, by the rows of the tags. */
+  readonly asked: Map<string, number>;
+}
+
 /** Provenance that writes down what it is asked and told; words of a row of 8 are alike. */
-function listener(bases: readonly number[]): { readonly provenance: Provenance; readonly heard: string[] } {
+function listener(bases: readonly number[]): Listener {
   const heard: string[] = [];
+  const asked = new Map<string, number>();
+  const ask = (name: string, a: number, b: number, times: number): void => {
+    const key = `${name} ${row(a)} ${row(b)}`;
+    asked.set(key, (asked.get(key) ?? 0) + times);
+  };
   const row = (tag: number): number => (tag < 1000 ? tag >> 3 : tag);
   const provenance: Provenance = {
     base: Int32Array.from(bases),
     madeFrom: 1000,
     alike: (first, last) => last < 1000 && row(first) === row(last),
     repeats: true,
-    join: (a, b) => 1000 + ((31 * row(a) + row(b)) % 9000),
-    multiply: (a, b) => 10_000 + ((37 * row(a) + row(b)) % 9000),
+    join: (a, b, times = 1) => {
+      ask('join', a, b, times);
+      return 1000 + ((31 * row(a) + row(b)) % 9000);
+    },
+    multiply: (a, b, times = 1) => {
+      ask('multiply', a, b, times);
+      return 10_000 + ((37 * row(a) + row(b)) % 9000);
+    },
     stage: (variable, tag, bytes) => void heard.push(`stage ${variable} ${tag} ${bytes}`),
     store: (buffer, tag, bytes) => void heard.push(`store ${buffer} ${tag} ${bytes}`),
     move: (...at) => void heard.push(`move ${at.join(' ')}`),
     epochEnd: (names, tags) => void heard.push(`end ${names.join()} ${tags.map((own) => [...own].join()).join(';')}`),
   };
-  return { provenance, heard };
+  return { provenance, heard, asked };
 }
 
 const declarations = `@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
@@ -35,6 +54,7 @@ var<workgroup> counter: atomic<u32>;
 var<private> kept: array<f32, 4>;
 fn first(x: vec4<f32>, y: vec4<f32>) -> f32 { if (x.x > y.x) { return x.x; } return y.y; }
 fn twice(x: vec4<f32>) -> Pair { return Pair(x * 2.0, x.w); }
+fn product(x: f32, y: f32) -> f32 { return x * y; }
 fn put(p: ptr<workgroup, vec4<f32>>, x: vec4<f32>) { *p = x + *p; }
 fn put_part(p: ptr<function, array<f32, 4>>, at: u32, x: f32) { (*p)[at] = x; }`;
 
@@ -44,16 +64,23 @@ const growing = (count: number, step: number): Int32Array =>
 
 const buffers = { a: 256, b: 64, results: 256, places: 64 };
 
-function listened(statements: string, recording: Recording): { readonly heard: string[]; readonly trace: unknown } {
+function listened(
+  statements: string,
+  recording: Recording,
+): Pick<Listener, 'heard' | 'asked'> & { readonly trace: unknown } {
   const code = `${declarations}
 @compute @workgroup_size(4) fn main(@builtin(local_invocation_index) lane: u32) { ${statements} }`;
-  const { provenance, heard } = listener([16, 512, 0, 0]);
+  const { provenance, heard, asked } = listener([16, 512, 0, 0]);
   const { passes } = simulatedModule(modulePlan(code, buffers, 4), {
     recording,
-    provenance,
+    ...(recording.provenance ? { provenance } : {}),
     words: [growing(64, 0.5), growing(16, 0.75)],
   });
-  return { heard, trace: passes.map(({ logs, sites, siteCounts, faults }) => ({ logs, sites, siteCounts, faults })) };
+  return {
+    heard,
+    asked,
+    trace: passes.map(({ logs, sites, siteCounts, faults }) => ({ logs, sites, siteCounts, faults })),
+  };
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Uint16Array | Uint32Array): Buffer =>
@@ -76,6 +103,16 @@ describe('a trace without contents', () => {
     'let m = mat2x2(a[lane].xy, a[lane].zw); results[lane] = vec4(m * a[lane + 1u].xy, a[lane].xy * m);',
     'results[lane] = select(a[lane], a[lane + 4u], lane == 2u);',
     'results[lane] = max(a[lane], a[lane + 4u]) / b[lane];',
+    // A let keeps what a variable was.
+    'var v = a[lane]; let old = v; v = a[lane + 4u] * b[1]; results[lane] = old; results[lane + 4u] = v;',
+    'var m = b[lane]; let old = m; m = max(m, b[lane + 4u]); results[lane].x = exp(old - m);',
+    'var v = a[lane]; let turned = v.wzyx; v += a[1]; results[lane] = turned * v;',
+    'var p = twice(a[lane]); let old = p; p.left = a[lane + 4u]; results[lane] = old.left + p.left * old.right;',
+    // A product that several components are made of is asked for once.
+    'results[lane] = vec4(vec2(b[0], 1.0) + vec2(b[1] * b[2]), 0.0, 0.0);',
+    'results[lane] = vec4(vec3(b[0], 1.0, 2.0) + b[1] * b[2], 0.0);',
+    'results[lane] = vec4(a[lane].xy + b[1] * b[2], a[lane].zw + (a[lane].xy * b[2]).xx);',
+    'results[lane] = vec4(vec3(product(b[1], b[2])) + a[lane].xyz, (a[lane] * b[lane]).w);',
     // What follows depends on values: they are worked out.
     'results[lane] = select(a[lane], a[lane + 4u], a[lane] > a[lane + 4u]);',
     'results[lane].x = first(a[lane], a[lane + 1u]) * b[0];',
@@ -90,6 +127,8 @@ describe('a trace without contents', () => {
     const full = listened(text, tracing);
     expect(full.heard.some((line) => line.startsWith('store'))).toBe(true);
     expect(listened(text, withoutContents)).toEqual(full);
+    const { trace } = listened(text, { ...withoutContents, provenance: false });
+    expect(trace).toEqual(full.trace);
   });
 
   it('has no values in its code where nothing depends on them', () => {

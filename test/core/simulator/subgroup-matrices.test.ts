@@ -97,6 +97,33 @@ describe('the accesses of subgroup matrices', () => {
     const counted = finish(compiled(plan, bare), { buffers, requests: all(plan, 'counted'), ...more });
     expect(counted.accesses).toBe(64 + 32 + 32);
   });
+
+  it('are right where a branch depends on one product, and on the next nothing does', () => {
+    const code = `enable subgroups; enable chromium_experimental_subgroup_matrix;
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> results: array<f32>;
+@group(0) @binding(2) var<storage, read_write> products: array<f32>;
+var<workgroup> scores: array<f32, 64>;
+@compute @workgroup_size(32) fn main(@builtin(local_invocation_index) lane: u32) {
+  let q = subgroupMatrixLoad<subgroup_matrix_left<f32, 8, 8>>(&x, 0u, false, 8u);
+  let k = subgroupMatrixLoad<subgroup_matrix_right<f32, 8, 8>>(&x, 0u, false, 8u);
+  subgroupMatrixStore(&scores, 0u, subgroupMatrixMultiply<f32>(q, k), false, 8u);
+  workgroupBarrier();
+  if (scores[lane] > 0.5) { results[lane] = 1.0; }
+  let w = subgroupMatrixLoad<subgroup_matrix_left<f32, 8, 8>>(&scores, 0u, false, 8u);
+  let v = subgroupMatrixLoad<subgroup_matrix_right<f32, 8, 8>>(&x, 64u, false, 8u);
+  var sum = subgroup_matrix_result<f32, 8, 8>(0.0);
+  sum = subgroupMatrixMultiplyAccumulate(w, v, sum);
+  subgroupMatrixStore(&products, 0u, sum, false, 8u);
+}`;
+    const plan = modulePlan(code, { x: 512, results: 256, products: 256 }, 32);
+    const accesses = (how: 'followed' | 'counted'): number => {
+      const buffers = plan.buffers.map(({ byteLength }) => new Float32Array(byteLength / 4).fill(1).buffer);
+      const more = { subgroupSize: 32, provenance: null, watch: null };
+      return finish(compiled(plan, logging), { buffers, requests: all(plan, how), ...more }).accesses;
+    };
+    expect(accesses('counted')).toBe(accesses('followed'));
+  });
 });
 
 describe('what goes wrong with subgroup matrices', () => {
