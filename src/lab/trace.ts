@@ -27,7 +27,7 @@ import { chooseWorkgroups, type WorkgroupBudget } from './workgroup-choice.js';
 
 type TraceTask = Extract<SimulatorTask, { readonly kind: 'trace' }>;
 
-/** What the traced workgroups' neighbours may cost: with it most traces take a second or two on one core. */
+/** What the traced workgroups' neighbours may cost: with it traces take less than two seconds (docs/measurements.md). */
 const traceBudget: WorkgroupBudget = { followed: 6_000_000, counted: 30_000_000 };
 /** The same where there are no pairs to look for. */
 const uncoveredBudget: WorkgroupBudget = { ...traceBudget, followed: 0 };
