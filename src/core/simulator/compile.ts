@@ -5,7 +5,7 @@ import type { Program } from '../wgsl/program.js';
 import type { CompiledPass, CompiledSimulation } from './compiled.js';
 import { Unsupported, type Variant } from './emit-context.js';
 import { emitPass } from './emit-pass.js';
-import { analyseFlow, type Flow, type LaterStorage } from './flow.js';
+import { analyseFlow, type Flow, type LaterNeeds } from './flow.js';
 import { createTables, memoriesOf } from './tables.js';
 import type { Recording } from './trace.js';
 
@@ -40,7 +40,7 @@ export class SimulationCompiler {
   compile(plan: Plan, recording: Recording): CompileResult {
     const codes: string[] = [];
     const passes: CompiledPass[] = [];
-    let later: LaterStorage = { counting: new Set(), logging: new Set(), following: new Set() };
+    let later: LaterNeeds = { counting: new Set(), logging: new Set(), following: new Set() };
     // From the last pass to the first: what a pass leaves behind must be right where something of a later one depends on it.
     for (const pass of plan.passes.toReversed()) {
       const lowered = this.lower(plan, pass.entry);
@@ -48,9 +48,9 @@ export class SimulationCompiler {
       try {
         const flow = this.flow(lowered.program, later);
         later = {
-          counting: new Set([...later.counting, ...flow.counting.storage]),
-          logging: new Set([...later.logging, ...flow.logging.storage]),
-          following: new Set([...later.following, ...flow.following.storage]),
+          counting: new Set([...later.counting, ...flow.counting.buffers]),
+          logging: new Set([...later.logging, ...flow.logging.buffers]),
+          following: new Set([...later.following, ...flow.following.buffers]),
         };
         passes.unshift(this.pass(lowered.program, pass, plan, flow, recording, codes));
       } catch (error) {
@@ -76,7 +76,7 @@ export class SimulationCompiler {
     return lowered;
   }
 
-  private flow(program: Program, later: LaterStorage): Flow {
+  private flow(program: Program, later: LaterNeeds): Flow {
     const known = this.flows.get(program) ?? new Map<string, Flow>();
     this.flows.set(program, known);
     const key = [later.counting, later.logging, later.following].map((names) => [...names].sort().join(' ')).join();

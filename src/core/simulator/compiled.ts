@@ -39,7 +39,7 @@ export interface CompiledSimulation {
   readonly codes: readonly string[];
   readonly passes: readonly CompiledPass[];
   readonly buffers: readonly { readonly variable: string; readonly byteLength: number }[];
-  /** The storage variables whose buffers have to hold what the kernel is to find there; those of others may hold anything. */
+  /** The variables whose buffers have to hold what the kernel is to find there; those of others may hold anything. */
   readonly contents: readonly string[];
   readonly recording: Recording;
 }

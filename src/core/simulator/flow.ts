@@ -6,8 +6,8 @@ import { rootOf, walkStatements } from './walk.js';
 export interface Relevance {
   readonly of: (id: number) => boolean;
   readonly ofResult: (functionId: number) => boolean;
-  /** Names of the storage variables that are relevant. */
-  readonly storage: ReadonlySet<string>;
+  /** Names of the storage and uniform variables that are relevant. */
+  readonly buffers: ReadonlySet<string>;
 }
 
 /** What may flow where in a program, over all executions. */
@@ -339,13 +339,14 @@ class Builder {
   }
 }
 
-/** Names of the storage variables that later passes need right: they count as relevant here. */
-export type LaterStorage = Readonly<Record<'counting' | 'logging' | 'following', ReadonlySet<string>>>;
+/** Names of the variables whose buffers later passes need right: they count as relevant here. */
+export type LaterNeeds = Readonly<Record<'counting' | 'logging' | 'following', ReadonlySet<string>>>;
 
 /** Works out what flows where. */
-export function analyseFlow(program: Program, later: LaterStorage): Flow {
+export function analyseFlow(program: Program, later: LaterNeeds): Flow {
   const builder = new Builder(program);
   const storage = program.variables.filter(({ space }) => space === 'storage');
+  const bound = program.variables.filter(({ space }) => space === 'storage' || space === 'uniform');
   const shared = program.variables.filter(({ space }) => space === 'storage' || space === 'workgroup');
   const relevance = (names: ReadonlySet<string>, from: Iterable<NodeId>): Relevance => {
     const needed = storage.filter(({ name }) => names.has(name)).map(({ id }) => id);
@@ -353,7 +354,7 @@ export function analyseFlow(program: Program, later: LaterStorage): Flow {
     return {
       of: (id) => relevant.has(id),
       ofResult: (id) => relevant.has(-1 - id),
-      storage: new Set(storage.filter(({ id }) => relevant.has(id)).map(({ name }) => name)),
+      buffers: new Set(bound.filter(({ id }) => relevant.has(id)).map(({ name }) => name)),
     };
   };
   const counting = relevance(later.counting, builder.branches);

@@ -137,7 +137,7 @@ describe('a trace without contents', () => {
       const result = compileSimulation(plan, withoutContents);
       if (!result.ok) throw new Error('It compiles.');
       const { codes, contents, passes } = result.compiled;
-      expect(contents, name).toEqual([]);
+      expect(contents, name).toEqual(['params']);
       for (const { texts } of passes) {
         const body = codes[texts.full!]!.split(/function\*? main/)[1]!;
         expect(body, name).not.toMatch(/Math\.|F[1-9]\d*\[/);
@@ -147,11 +147,13 @@ describe('a trace without contents', () => {
 
   it('names the buffers whose contents a branch depends on', () => {
     const code = `${declarations}
+@group(0) @binding(4) var<uniform> limits: array<vec4<u32>, 2>;
+@group(0) @binding(5) var<uniform> scales: array<vec4<f32>, 2>;
 @compute @workgroup_size(4) fn main(@builtin(local_invocation_index) lane: u32) {
-  if (b[lane] > 1.0) { results[lane] = a[places[lane] & 7u]; }
+  if (b[lane] > 1.0 && limits[0].x > 2u) { results[lane] = a[places[lane] & 7u] * scales[1]; }
 }`;
-    const result = compileSimulation(modulePlan(code, buffers, 4), withoutContents);
-    expect(result.ok && result.compiled.contents.toSorted()).toEqual(['b', 'places']);
+    const result = compileSimulation(modulePlan(code, { ...buffers, limits: 32, scales: 32 }, 4), withoutContents);
+    expect(result.ok && result.compiled.contents.toSorted()).toEqual(['b', 'limits', 'places']);
   });
 
   it('has the log of kernels that come along', () => {
