@@ -302,6 +302,7 @@ class Builder {
         if (statement.value) this.flows(this.sources(statement.value), resultNode(definition));
         return;
       case 'subgroup-matrix-store': {
+        this.hasMatrices = true;
         const [pointer, offset, matrix, , stride] = statement.args;
         const value = this.sources(matrix!);
         for (const root of this.matrixPlace(pointer!, offset!, stride!)) {

@@ -145,6 +145,23 @@ describe('a trace without contents', () => {
     }
   });
 
+  it('keeps the tags of what a subgroup matrix is filled with', () => {
+    const code = `enable subgroups; enable chromium_experimental_subgroup_matrix;
+@group(0) @binding(0) var<storage, read> b: array<f32>;
+@group(0) @binding(1) var<storage, read_write> sums: array<f32>;
+@compute @workgroup_size(4) fn main() {
+  subgroupMatrixStore(&sums, 0u, subgroup_matrix_result<f32, 8, 8>(b[3]), false, 8u);
+}`;
+    const stores = (contents: boolean): readonly string[] => {
+      const { provenance, heard } = listener([16, 0]);
+      const plan = modulePlan(code, { b: 64, sums: 256 }, 4);
+      simulatedModule(plan, { recording: { ...tracing, contents }, provenance, subgroupSize: 4 });
+      return heard.filter((line) => line.startsWith('store'));
+    };
+    expect(stores(true).length).toBeGreaterThan(0);
+    expect(stores(false)).toEqual(stores(true));
+  });
+
   it('names the buffers whose contents a branch depends on', () => {
     const code = `${declarations}
 @group(0) @binding(4) var<uniform> limits: array<vec4<u32>, 2>;
