@@ -47,7 +47,7 @@ export function atomicOf(expression: AtomicExpression, context: FunctionContext)
     return [named(old), named(same)];
   }
   if (first) writer.line(`${place.code} = ${combined(expression.operation, old, first.code, place.signed)};`);
-  return [named(old)];
+  return expression.operation === 'atomicStore' ? [] : [named(old)];
 }
 
 /** `workgroupUniformLoad`: everybody waits, loads, and waits again. */

@@ -13,7 +13,7 @@ const shape = { batch: 1, heads: 2, headsKv: 1, seqlen: 37, seqlenK: 41, headDim
 describe('softmax attention by matrix units', () => {
   it.each([4, 32, 64])('is right with subgroups of %i', (subgroupSize) => {
     const kernel = plannedKernel(source, shape);
-    const { simulation } = simulatedContext(kernel, 'all', { subgroupSize });
+    const { simulation } = simulatedContext(kernel, 'all', { subgroupSize, contents: true });
     expect(verdictsOn(kernel, simulation.buffers)).toEqual(['o is right', 'lse is right']);
   });
 

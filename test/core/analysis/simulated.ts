@@ -19,16 +19,22 @@ function initialBuffers({ plan, inputs }: PlannedKernel): ArrayBuffer[] {
 /** Which workgroups of each pass to log; all others are counted. */
 export type Logged = 'all' | 'none' | readonly number[];
 
-/** Simulates every workgroup of a kernel. With `provenance` the recorder is in the context where values can be followed, with `faults` they are. */
+/** Simulates every workgroup of a kernel. With `provenance` the recorder is in the context where values can be followed, with `faults` they are, and with `contents` its buffers hold results. */
 export function simulatedContext(
   kernel: PlannedKernel,
   logged: Logged,
-  { subgroupSize = 32, provenance = false, faults = false } = {},
+  { subgroupSize = 32, provenance = false, faults = false, contents = false } = {},
 ): AnalysisContext {
   const { plan } = kernel;
   const recorder = provenance ? createProvenance(plan, kernel.mechanism, kernel.computation, kernel.values) : null;
   const followed = recorder !== null;
-  const recording = { accesses: logged !== 'none', faults, provenance: followed, values: false, contents: faults };
+  const recording = {
+    accesses: logged !== 'none',
+    faults,
+    provenance: followed,
+    values: false,
+    contents: contents || faults,
+  };
   const result = compileSimulation(plan, recording);
   if (!result.ok) throw new Error(result.diagnostics.map(({ message }) => message).join('\n'));
   const requests = plan.passes.map(({ workgroups: [x, y, z] }): PassRequest => {

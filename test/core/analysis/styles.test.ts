@@ -12,7 +12,7 @@ describe.each(readdirSync(folder))('%s', (name) => {
   const kernel = plannedKernel(readFileSync(new URL(name, folder), 'utf8'), shape);
 
   it.each([4, 32])('simulates to the right result with subgroups of %i', (subgroupSize) => {
-    const { simulation } = simulatedContext(kernel, 'all', { subgroupSize });
+    const { simulation } = simulatedContext(kernel, 'all', { subgroupSize, contents: true });
     const verdicts = verdictsOn(kernel, simulation.buffers);
     expect(verdicts.length).toBeGreaterThan(0);
     for (const verdict of verdicts) expect(verdict).toMatch(/is right$/);

@@ -120,6 +120,7 @@ describe('a trace without contents', () => {
     'var i = 0u; loop { if (a[i].x > 6.0) { break; } i++; } results[lane] = a[i];',
     'results[u32(b[lane]) & 7u] = a[u32(a[lane].y) & 7u];',
     'let n = atomicAdd(&counter, u32(b[lane])); places[n & 7u] = n; results[lane] = a[lane] * f32(n);',
+    'atomicStore(&counter, lane); atomicMax(&counter, u32(b[lane])); results[lane] = a[lane];',
     'places[lane] = u32(b[lane]); storageBarrier(); results[places[lane ^ 1u] & 7u] = a[lane];',
     'results[lane] = a[lane] * subgroupAdd(b[lane]);',
   ])('follows and logs the same: %s', (statements) => {
