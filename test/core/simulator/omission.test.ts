@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compileSimulation } from '../../../src/core/simulator/compile.js';
 import type { Provenance, Recording, WorkgroupLog } from '../../../src/core/simulator/trace.js';
+import { corpus, inputWords, moduleOf, rows, type Program } from './corpus.js';
 import { bare, builtInPlan, logging, modulePlan, simulatedModule, simulated } from './simulated.js';
 
 const tracing: Recording = { ...bare, accesses: true, provenance: true };
@@ -172,6 +173,19 @@ describe('a trace without contents', () => {
 }`;
     const result = compileSimulation(modulePlan(code, { ...buffers, limits: 32, scales: 32 }, 4), withoutContents);
     expect(result.ok && result.compiled.contents.toSorted()).toEqual(['b', 'limits', 'places']);
+  });
+
+  it('logs and follows the corpus of small programs alike', () => {
+    const traced = (recording: Recording, programs: readonly Program[]): unknown => {
+      const { provenance, heard, asked } = listener([16, 0]);
+      const plan = modulePlan(moduleOf(programs), { inputs: rows * 32, results: programs.length * rows * 4 }, rows);
+      const { passes } = simulatedModule(plan, { recording, provenance, words: [inputWords()] });
+      return { heard: heard.filter((line) => line.startsWith('st')), asked, siteCounts: passes[0]!.siteCounts };
+    };
+    for (let at = 0; at < corpus.length; at += 40) {
+      const programs = corpus.slice(at, at + 40);
+      expect(traced(withoutContents, programs), `from "${programs[0]!.name}" on`).toEqual(traced(tracing, programs));
+    }
   });
 
   it('has the log of kernels that come along', () => {
