@@ -126,8 +126,9 @@ describe('a trace', () => {
 
   it('tells how far it is', async () => {
     const heard: Progress[] = [];
-    const kernel = builtIn.find(({ name }) => name.endsWith('lightning2.wgsl'))!;
-    await lab.trace({ kernel, override: null, request: sampled }, context(undefined, heard));
+    const kernel = builtIn.find(({ name }) => name.endsWith('softmax/flash.wgsl'))!;
+    const override = { shape: { heads: 1, seqlen: 4096 }, options: {} };
+    await lab.trace({ kernel, override, request: sampled }, context(undefined, heard));
     const fractions = heard.flatMap(({ fraction }) => fraction ?? []);
     expect(fractions.length).toBeGreaterThan(3);
     expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
